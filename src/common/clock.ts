@@ -1,0 +1,67 @@
+/**
+ * Time as a component, so that no other module reads a clock or starts a timer of its own.
+ * Wall time is in milliseconds since the epoch; durations are measured on the monotonic clock.
+ */
+
+export interface Clock {
+  /** Wall time, milliseconds since the epoch. */
+  now(): number;
+  /** Monotonic milliseconds, for durations only. */
+  monotonic(): number;
+  /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `work` every `ms` until the returned function is called; never overlaps a slow call with the next. */
+  every(ms: number, work: () => Promise<void> | void): () => void;
+  /** An AbortSignal that aborts after `ms`, and a function that calls it off. */
+  timeout(ms: number, reason: () => Error): { signal: AbortSignal; clear(): void };
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep(ms, signal) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, ms);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  },
+  every(ms, work) {
+    let busy = false;
+    const timer = setInterval(async () => {
+      if (busy) return;
+      busy = true;
+      try {
+        await work();
+      } finally {
+        busy = false;
+      }
+    }, ms);
+    return () => clearInterval(timer);
+  },
+  timeout(ms, reason) {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(reason()), ms);
+    return { signal: controller.signal, clear: () => clearTimeout(timer) };
+  },
+};
+
+/** `2025-01-15T10:30:10Z`: UTC, whole seconds, as the events carry it. */
+export function isoSeconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** `2025-01-15T10-30-10`: UTC, whole seconds, as versions are named; sorts as text in order of time. */
+export function versionStamp(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 19).replaceAll(':', '-');
+}
