@@ -1,0 +1,52 @@
+/**
+ * The embedded AWS: SQS, SNS and S3 of one process on one port, for demo, development and tests.
+ * fauxqs does the work; what it gets wrong is put right by the shims installed here, each of which
+ * names its flaw. Hooks run in the order of installation; the guard of conditional writes is last.
+ */
+
+import type { AddressInfo } from 'node:net';
+import { enforceConditionalWrites } from './conditional-writes.ts';
+import { buildFauxqs } from './fauxqs.ts';
+
+export interface LocalAwsOptions {
+  /** Default 0: any free one. */
+  readonly port?: number | undefined;
+  /** Default 127.0.0.1; 0.0.0.0 in a container. */
+  readonly host?: string | undefined;
+  /** Keeps everything here across restarts; default: in memory. */
+  readonly dataDir?: string | undefined;
+}
+
+export interface LocalAws {
+  /** For `AWS_ENDPOINT_URL` and the SDK's `endpoint`; reachable from this machine. */
+  readonly endpoint: string;
+  readonly port: number;
+  /** Drops open connections, long polls among them, and closes the stores. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts it, with conditional writes proven to hold before the port is opened.
+ * @throws Error when they do not, or the port is taken
+ */
+export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
+  const { port = 0, host = '127.0.0.1', dataDir } = options;
+  const fauxqs = await buildFauxqs(dataDir);
+  const { app } = fauxqs;
+  try {
+    await enforceConditionalWrites(fauxqs);
+    await app.listen({ port, host });
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  const address = app.server.address() as AddressInfo;
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return {
+    endpoint: `http://${reachable}:${address.port}`,
+    port: address.port,
+    stop: async () => {
+      await app.close();
+    },
+  };
+}
