@@ -17,6 +17,8 @@ export type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['st
 export type S3Store = Stores['s3Store'];
 export type SqsStore = Stores['sqsStore'];
 export type SqsQueue = NonNullable<ReturnType<SqsStore['getQueue']>>;
+export type S3Object = ReturnType<S3Store['headObject']>;
+export type MultipartUpload = Parameters<S3Store['restoreMultipartUpload']>[0];
 
 export interface Fauxqs {
   readonly app: FauxqsApp;
@@ -87,6 +89,30 @@ export async function buildFauxqs(dataDir?: string): Promise<Fauxqs> {
     });
   }
   return { app, stores };
+}
+
+/** The objects of an existing bucket by key, in no order; bodies may be empty where they lie on disk. */
+export function objectsOf(store: S3Store, bucket: string): ReadonlyMap<string, S3Object> {
+  const { buckets } = store as unknown as { buckets: ReadonlyMap<string, ReadonlyMap<string, S3Object>> };
+  return buckets.get(bucket) ?? new Map();
+}
+
+/** The multipart uploads of a bucket that are neither completed nor aborted, ordered by key. */
+export function multipartUploadsOf(store: S3Store, bucket: string): MultipartUpload[] {
+  const { multipartUploads } = store as unknown as { multipartUploads: ReadonlyMap<string, MultipartUpload> };
+  return [...multipartUploads.values()]
+    .filter((upload) => upload.bucket === bucket)
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** Gives queues that were loaded from disk the URL they now have: fauxqs keeps that of their creation. */
+export function moveQueuesTo(store: SqsStore, endpoint: string): void {
+  const { queues } = store as unknown as { queues: Map<string, SqsQueue> };
+  for (const queue of [...queues.values()]) {
+    queues.delete(queue.url);
+    Object.assign(queue, { url: new URL(new URL(queue.url).pathname, endpoint).href });
+    queues.set(queue.url, queue);
+  }
 }
 
 function attachPersistence(modules: Modules, stores: Stores, dataDir: string): () => void {

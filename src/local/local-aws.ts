@@ -5,8 +5,16 @@
  */
 
 import type { AddressInfo } from 'node:net';
+import { installByteRanges } from './byte-range.ts';
 import { enforceConditionalWrites } from './conditional-writes.ts';
-import { buildFauxqs } from './fauxqs.ts';
+import { buildFauxqs, moveQueuesTo } from './fauxqs.ts';
+import { installHostStyle } from './host-style.ts';
+import { installLargeBodies } from './large-body.ts';
+import { installLongPolls } from './long-poll.ts';
+import { installObjectListing } from './object-listing.ts';
+import { installReceiptHandles } from './receipt-handle.ts';
+import { installRequestHooks, type RequestHooks } from './request-hooks.ts';
+import { installSqsErrorNames } from './sqs-error-name.ts';
 
 export interface LocalAwsOptions {
   /** Default 0: any free one. */
@@ -15,6 +23,8 @@ export interface LocalAwsOptions {
   readonly host?: string | undefined;
   /** Keeps everything here across restarts; default: in memory. */
   readonly dataDir?: string | undefined;
+  /** Called around every request; see request-hooks.ts. */
+  readonly hooks?: RequestHooks | undefined;
 }
 
 export interface LocalAws {
@@ -30,9 +40,17 @@ export interface LocalAws {
  * @throws Error when they do not, or the port is taken
  */
 export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
-  const { port = 0, host = '127.0.0.1', dataDir } = options;
+  const { port = 0, host = '127.0.0.1', dataDir, hooks } = options;
   const fauxqs = await buildFauxqs(dataDir);
-  const { app } = fauxqs;
+  const { app, stores } = fauxqs;
+  installHostStyle(app, stores.s3Store);
+  installLargeBodies(app);
+  installSqsErrorNames(app);
+  if (hooks !== undefined) installRequestHooks(app, hooks);
+  installObjectListing(app, stores.s3Store);
+  installByteRanges(app, stores.s3Store);
+  installReceiptHandles(app, stores.sqsStore);
+  installLongPolls(app, stores.sqsStore);
   try {
     await enforceConditionalWrites(fauxqs);
     await app.listen({ port, host });
@@ -42,8 +60,10 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
   const address = app.server.address() as AddressInfo;
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const endpoint = `http://${reachable}:${address.port}`;
+  moveQueuesTo(stores.sqsStore, endpoint);
   return {
-    endpoint: `http://${reachable}:${address.port}`,
+    endpoint,
     port: address.port,
     stop: async () => {
       await app.close();
