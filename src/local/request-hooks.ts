@@ -69,6 +69,7 @@ export interface RequestHooks {
 
 export function installRequestHooks(app: FauxqsApp, hooks: RequestHooks): void {
   const carriedOut = new WeakMap<FastifyRequest, LocalRequest>();
+  const answering = new WeakSet<FastifyRequest>();
   let seq = 0;
   app.addHook('preHandler', async (request, reply) => {
     // What is injected before listening is the proof of conditional writes, and no client's.
@@ -87,8 +88,13 @@ export function installRequestHooks(app: FauxqsApp, hooks: RequestHooks): void {
   });
   app.addHook('onSend', async (request, reply, payload) => {
     const local = carriedOut.get(request);
-    const verdict = local === undefined ? undefined : await hooks.onResponse?.(local, reply.statusCode);
-    if (local === undefined || !verdict) return payload;
+    if (local === undefined) return payload;
+    // fauxqs's S3 handlers send and then resolve to nothing, which Fastify takes for a second, empty
+    // answer as long as the first one waits here.
+    if (answering.has(request)) return await never();
+    answering.add(request);
+    const verdict = await hooks.onResponse?.(local, reply.statusCode);
+    if (!verdict) return payload;
     if (verdict.kind === 'fail') return failure(reply, local, verdict);
     if (verdict.kind === 'drop') {
       request.raw.socket.destroy();
