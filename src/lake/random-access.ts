@@ -1,0 +1,68 @@
+/**
+ * A file that is read in ranges: an S3 object pinned to one ETag, or a local file. The last bytes come
+ * with the opening, since a Parquet file begins at its end; a small file is then there as a whole.
+ */
+
+import { type FileHandle, open } from 'node:fs/promises';
+import { InvalidRequestError } from '../common/errors.ts';
+import { type ObjectLocation, uriOf } from '../contract/object-location.ts';
+import type { ObjectStore } from './object-store.ts';
+
+export interface RandomAccess {
+  /** What to call the file in errors: its URI or path. */
+  readonly name: string;
+  readonly size: number;
+  /** The bytes from `size - tail.byteLength` to the end. */
+  readonly tail: Uint8Array;
+  readonly etag: string;
+  /** Bytes `start` to `end`, exclusive. */
+  read(start: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Bytes read at opening: whole small files, and nearly every footer. */
+export const TAIL_BYTES = 65_536;
+
+/** Opens an object for ranged reads; one that is not there, or empty, is INPUT_READ_ERROR. */
+export async function openObject(
+  store: ObjectStore,
+  location: ObjectLocation,
+  options: { readonly signal?: AbortSignal | undefined; readonly tailBytes?: number } = {},
+): Promise<RandomAccess> {
+  const { signal, tailBytes = TAIL_BYTES } = options;
+  const name = uriOf(location);
+  const opened = await store.getRange(location, { suffix: tailBytes }, { signal });
+  if (opened === undefined) throw new InvalidRequestError('INPUT_READ_ERROR', `${name} does not exist`);
+  const { etag, size, bytes: tail } = opened;
+  return {
+    name,
+    size,
+    tail,
+    etag,
+    async read(start, end) {
+      const tailStart = size - tail.byteLength;
+      if (start >= tailStart) return tail.subarray(start - tailStart, end - tailStart);
+      const part = await store.getRange(location, { start, end }, { signal, etag });
+      if (part === undefined) throw new InvalidRequestError('INPUT_READ_ERROR', `${name} was deleted while it was read`);
+      if (part.bytes.byteLength !== end - start) {
+        throw new InvalidRequestError('INPUT_READ_ERROR', `${name} ended early: no bytes ${start} to ${end}`);
+      }
+      return part.bytes;
+    },
+    close: async () => {},
+  };
+}
+
+/** Opens a local file for ranged reads: for benchmarks and tools. */
+export async function openLocalFile(path: string): Promise<RandomAccess> {
+  const handle: FileHandle = await open(path, 'r');
+  const { size } = await handle.stat();
+  const read = async (start: number, end: number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(end - start);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.byteLength, start);
+    if (bytesRead !== bytes.byteLength) throw new InvalidRequestError('INPUT_READ_ERROR', `${path} ended early`);
+    return bytes;
+  };
+  const tail = await read(Math.max(0, size - TAIL_BYTES), size);
+  return { name: path, size, tail, etag: '', read, close: () => handle.close() };
+}

@@ -1,0 +1,76 @@
+/**
+ * The S3 client as the lake uses it: timeouts set, and every request counted and timed below the
+ * SDK's retries. Region, endpoint, credentials and roles are the SDK's own affair.
+ */
+
+import { S3Client } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { Clock } from '../common/clock.ts';
+import type { LakeObserver } from './request-observer.ts';
+
+export interface S3Settings {
+  readonly region: string;
+  readonly forcePathStyle: boolean;
+  /** How long to wait for a connection, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** How long a socket may stay silent in mid-request, in milliseconds. */
+  readonly idleTimeoutMs: number;
+}
+
+export const DEFAULT_S3_TIMEOUTS = { connectTimeoutMs: 5_000, idleTimeoutMs: 20_000 } as const;
+
+interface WireRequest {
+  readonly body?: unknown;
+}
+interface WireResponse {
+  readonly statusCode?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function lengthOf(body: unknown): number {
+  if (typeof body === 'string') return Buffer.byteLength(body);
+  return body instanceof Uint8Array ? body.byteLength : 0;
+}
+
+export function createS3Client(settings: S3Settings, clock: Clock, observer: LakeObserver): S3Client {
+  const client = new S3Client({
+    region: settings.region,
+    forcePathStyle: settings.forcePathStyle,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: settings.connectTimeoutMs,
+      socketTimeout: settings.idleTimeoutMs,
+      requestTimeout: settings.idleTimeoutMs,
+      throwOnRequestTimeout: true,
+      httpAgent: { maxSockets: 64, keepAlive: true },
+      httpsAgent: { maxSockets: 64, keepAlive: true },
+    }),
+  });
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      const operation = String(context['commandName'] ?? 'unknown').replace(/Command$/, '');
+      const started = clock.monotonic();
+      const bytesOut = lengthOf((args.request as WireRequest).body);
+      try {
+        const result = await next(args);
+        const response = result.response as WireResponse;
+        observer.request({
+          operation,
+          status: String(response.statusCode ?? 'error'),
+          seconds: (clock.monotonic() - started) / 1000,
+          bytesOut,
+          bytesIn: operation === 'HeadObject' ? 0 : Number(response.headers?.['content-length'] ?? 0),
+        });
+        return result;
+      } catch (error) {
+        const seconds = (clock.monotonic() - started) / 1000;
+        observer.request({ operation, status: 'error', seconds, bytesOut, bytesIn: 0 });
+        throw error;
+      }
+    },
+    // Innermost: inside the retries, and before a status is turned into an error.
+    { step: 'deserialize', priority: 'low', name: 'tidemillObserveRequest' },
+  );
+  return client;
+}

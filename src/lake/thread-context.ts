@@ -1,0 +1,75 @@
+/**
+ * The thread's side of the pool: each thread opens its own lake once, so that bytes do not cross
+ * threads, and tells the main thread of its S3 requests and its progress.
+ */
+
+import { workerData } from 'node:worker_threads';
+import { systemClock } from '../common/clock.ts';
+import { toErrorRecord } from '../common/errors.ts';
+import { type Lake, openLake } from './lake.ts';
+import type { LakeObserver, RequestObservation } from './request-observer.ts';
+import type { ThreadNote, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
+
+export interface ThreadContext {
+  readonly lake: Lake;
+  readonly settings: ThreadSettings;
+  readonly signal: AbortSignal;
+  /** From 0 to 1; cheap to call often. */
+  readonly progress: (fraction: number) => void;
+  /** S3 requests that threads of this task's own have made. */
+  readonly relay: (requests: readonly RequestObservation[]) => void;
+}
+
+const TELL_EVERY_MS = 200;
+
+/** Who hears of the lake's requests now: the task under way in this thread. */
+let listener: { tell(note: ThreadNote): void; requests: RequestObservation[] } | undefined;
+
+const observer: LakeObserver = {
+  request: (observation) => void listener?.requests.push(observation),
+  conflict: (operation) => listener?.tell({ kind: 'conflict', operation }),
+  retry: (operation, sleepSeconds) => listener?.tell({ kind: 'retry', operation, sleepSeconds }),
+};
+
+let lake: Lake | undefined;
+
+/** The settings that the pool started this thread with: piscina wraps them. */
+function threadSettings(): ThreadSettings {
+  const data = workerData as ThreadSettings | readonly [unknown, ThreadSettings];
+  return Array.isArray(data) ? (data[1] as ThreadSettings) : (data as ThreadSettings);
+}
+
+/** Makes a pool's task of `work`: its result or error as plain data, its notes by the task's port. */
+export function defineTask<I, O>(
+  work: (input: I, context: ThreadContext) => Promise<O>,
+): (task: ThreadTask) => Promise<ThreadResult> {
+  return async ({ input, port, signal }) => {
+    const settings = threadSettings();
+    lake ??= openLake(settings.s3, systemClock, observer);
+    const requests: RequestObservation[] = [];
+    const tell = (note: ThreadNote) => port.postMessage(note);
+    let fraction = -1;
+    let told = -1;
+    const flush = () => {
+      if (requests.length > 0) tell({ kind: 'requests', requests: requests.splice(0) });
+      if (fraction !== told) tell({ kind: 'progress', fraction });
+      told = fraction;
+    };
+    const stop = systemClock.every(TELL_EVERY_MS, flush);
+    listener = { tell, requests };
+    try {
+      const progress = (next: number) => {
+        fraction = next;
+      };
+      const relay = (more: readonly RequestObservation[]) => void requests.push(...more);
+      return { ok: true, value: await work(input as I, { lake, settings, signal, progress, relay }) };
+    } catch (error) {
+      return { ok: false, error: toErrorRecord(error) };
+    } finally {
+      stop();
+      flush();
+      listener = undefined;
+      port.close();
+    }
+  };
+}

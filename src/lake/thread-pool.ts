@@ -1,0 +1,77 @@
+/**
+ * The pool of worker threads for heavy work (decode, evaluate, merge, encode), on piscina. The main
+ * thread hands in plain data and gets plain data back; a thread that dies fails its task alone.
+ *
+ * A task is a module that exports `task` (see thread-context.ts). Threads start when they are needed
+ * and end when they idle, so an idle worker is small.
+ */
+
+import { transferableAbortSignal } from 'node:util';
+import { MessageChannel } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { fromErrorRecord } from '../common/errors.ts';
+import type { LakeObserver } from './request-observer.ts';
+import type { ThreadNote, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
+
+export interface ThreadPool {
+  /** Runs the task of a module with `input`; rejects with a domain error of the thread, or with what killed it. */
+  run<T>(module: URL, input: unknown, options: RunOptions): Promise<T>;
+  /** Ends all threads, those at work too. */
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly progress: (fraction: number) => void;
+  readonly observer: LakeObserver;
+}
+
+const IDLE_MS = 60_000;
+
+export function createThreadPool(threads: number, settings: ThreadSettings): ThreadPool {
+  const pool = new Piscina({
+    filename: new URL(import.meta.url.endsWith('.ts') ? './thread-context.ts' : './thread-context.js', import.meta.url)
+      .href,
+    minThreads: 0,
+    maxThreads: threads,
+    idleTimeout: IDLE_MS,
+    concurrentTasksPerWorker: 1,
+    workerData: settings,
+    recordTiming: false,
+  });
+  pool.on('error', () => {}); // A thread's death is told by its task's rejection.
+
+  function hear(note: ThreadNote, { observer, progress }: RunOptions): void {
+    if (note.kind === 'progress') progress(note.fraction);
+    else if (note.kind === 'conflict') observer.conflict(note.operation);
+    else if (note.kind === 'retry') observer.retry(note.operation, note.sleepSeconds);
+    else for (const request of note.requests) observer.request(request);
+  }
+
+  return {
+    async run<T>(module: URL, input: unknown, options: RunOptions): Promise<T> {
+      options.signal.throwIfAborted();
+      const { port1, port2 } = new MessageChannel();
+      port1.on('message', (note: ThreadNote) => hear(note, options));
+      const relay = new AbortController();
+      const onAbort = () => relay.abort();
+      options.signal.addEventListener('abort', onAbort, { once: true });
+      const signal = transferableAbortSignal(relay.signal);
+      const task: ThreadTask = { input, port: port2, signal };
+      try {
+        const result = (await pool.run(task, {
+          filename: module.href,
+          name: 'task',
+          transferList: [port2, signal as unknown as typeof port2],
+        })) as ThreadResult;
+        options.signal.throwIfAborted();
+        if (!result.ok) throw fromErrorRecord(result.error);
+        return result.value as T;
+      } finally {
+        options.signal.removeEventListener('abort', onAbort);
+        port1.close();
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}

@@ -1,0 +1,29 @@
+/** What crosses between the main thread and a worker thread of the pool. Plain data and one port. */
+
+import type { MessagePort } from 'node:worker_threads';
+import type { ErrorRecord } from '../common/errors.ts';
+import type { RequestObservation } from './request-observer.ts';
+import type { S3Settings } from './s3-client.ts';
+
+/** What every thread is started with (`workerData`). */
+export interface ThreadSettings {
+  readonly s3: S3Settings;
+}
+
+export interface ThreadTask {
+  readonly input: unknown;
+  /** Notes go out by it while the task runs. */
+  readonly port: MessagePort;
+  readonly signal: AbortSignal;
+}
+
+/** What a thread tells while it works. */
+export type ThreadNote =
+  | { readonly kind: 'progress'; readonly fraction: number }
+  | { readonly kind: 'requests'; readonly requests: readonly RequestObservation[] }
+  | { readonly kind: 'conflict'; readonly operation: string }
+  | { readonly kind: 'retry'; readonly operation: string; readonly sleepSeconds: number };
+
+export type ThreadResult =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: ErrorRecord };

@@ -1,0 +1,95 @@
+/**
+ * The worker: as many consumer loops as it may run jobs at once, and their orderly end.
+ *
+ * States: starting -> running -> draining -> stopped. While draining no message is received; jobs in
+ * hand get the grace period, then they are aborted and their messages made visible at once.
+ */
+
+import { messageOf } from '../common/errors.ts';
+import { JobAbortedError } from './abort-reason.ts';
+import { type ConsumerLoop, createConsumerLoop } from './consumer-loop.ts';
+import { createMessageLife, type Fate, type LifeParts, type LifeSettings } from './message-life.ts';
+import type { Delivery } from './queue.ts';
+
+export interface WorkerSettings extends LifeSettings {
+  readonly concurrency: number;
+  readonly waitSeconds: number;
+  readonly shutdownGraceSeconds: number;
+}
+
+export type WorkerState = 'starting' | 'running' | 'draining' | 'stopped';
+
+export interface Worker {
+  start(): Promise<void>;
+  /** Drains and stops; safe to call more than once. */
+  stop(): Promise<void>;
+  readonly state: WorkerState;
+  /** Whether every loop turns. */
+  isAlive(): boolean;
+}
+
+/** How long an aborted job may take to let go before the process goes without it. */
+const LET_GO_MS = 5_000;
+/** A loop that has not turned for its wait and this long is stuck. */
+const STUCK_AFTER_MS = 60_000;
+
+export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker {
+  const { queue, clock, logger } = parts;
+  const shutdown = new AbortController();
+  let state: WorkerState = 'starting';
+  let loops: ConsumerLoop[] = [];
+  let stopping: Promise<void> | undefined;
+
+  async function drain(): Promise<void> {
+    state = 'draining';
+    logger.info({ grace_seconds: settings.shutdownGraceSeconds }, 'draining');
+    const drained = Promise.all(loops.map((loop) => loop.drain()));
+    const hurry = new AbortController();
+    const grace = clock.sleep(settings.shutdownGraceSeconds * 1000, hurry.signal).then(
+      () => 'late' as const,
+      () => 'done' as const,
+    );
+    const first = await Promise.race([drained.then(() => 'done' as const), grace]);
+    if (first === 'late') {
+      logger.warn('the grace period is over: jobs in hand are aborted and given back');
+      shutdown.abort(new JobAbortedError('shutdown', 'the worker shuts down'));
+      await Promise.race([drained, clock.sleep(LET_GO_MS, hurry.signal).catch(() => {})]);
+    }
+    hurry.abort(new Error('drained'));
+    state = 'stopped';
+  }
+
+  return {
+    async start() {
+      const redrive = { maxReceiveCount: await readRedrive() };
+      const live = createMessageLife(settings, redrive, parts);
+      const handle = async (delivery: Delivery): Promise<Fate> => {
+        if (state === 'draining') {
+          await queue.setVisibility(delivery.receiptHandle, 0).catch(() => {});
+          return 'keep';
+        }
+        return await live(delivery, shutdown.signal);
+      };
+      loops = Array.from({ length: settings.concurrency }, () => createConsumerLoop(settings, queue, handle, parts));
+      for (const loop of loops) loop.start();
+      state = 'running';
+    },
+    stop() {
+      stopping ??= drain();
+      return stopping;
+    },
+    get state() {
+      return state;
+    },
+    isAlive: () => loops.every((loop) => loop.isAlive(settings.waitSeconds * 1000 + STUCK_AFTER_MS)),
+  };
+
+  async function readRedrive(): Promise<number | undefined> {
+    try {
+      return await queue.maxReceiveCount();
+    } catch (error) {
+      logger.warn({ cause: messageOf(error) }, 'could not read the queue\'s redrive policy: WORKER_MAX_ATTEMPTS counts');
+      return undefined;
+    }
+  }
+}
