@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { buildApp } from 'fauxqs';
+import { BodyCache } from './body-cache.ts';
 
 export type FauxqsApp = ReturnType<typeof buildApp>;
 export type { FastifyReply, FastifyRequest };
@@ -34,6 +35,7 @@ interface StoresPersistence {
 
 interface ObjectsPersistence {
   loadS3(store: S3Store): void;
+  readBody(bucket: string, key: string): Buffer;
   close(): void;
 }
 
@@ -46,6 +48,8 @@ interface Modules {
   /** The characters a message body must not hold; only its `test` is used. */
   readonly INVALID_MESSAGE_BODY_CHAR: { test(text: string): boolean };
 }
+
+const BODY_CACHE_BYTES = 256 * 1024 * 1024;
 
 const MODULES = [
   './sqs/sqsStore.js',
@@ -126,6 +130,12 @@ function attachPersistence(modules: Modules, stores: Stores, dataDir: string): (
   );
   messages.updateMessageReady = (messageId) => {
     ready.run(messageId);
+  };
+  const bodies = new BodyCache(BODY_CACHE_BYTES);
+  const readBody = objects.readBody.bind(objects);
+  objects.readBody = (bucket, key) => {
+    const { etag } = s3Store.headObject(bucket, key);
+    return bodies.get(`${bucket}/${key}`, etag, () => readBody(bucket, key));
   };
   // Loaded before the stores write through, or loading would write again what it reads.
   messages.loadSqsAndSns(sqsStore, snsStore);

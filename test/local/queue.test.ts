@@ -226,6 +226,19 @@ describe('a long poll', () => {
   });
 });
 
+test('stopping ends long polls at once', async () => {
+  const brief = await startLocalAws();
+  const { sqs, destroy } = clientsOf(brief.endpoint);
+  const { requestQueueUrl: QueueUrl } = await createResources(brief.endpoint);
+  const poll = sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 })).catch(() => 'cut off');
+  await systemClock.sleep(100);
+  const started = systemClock.monotonic();
+  await brief.stop();
+  await poll;
+  expect(systemClock.monotonic() - started).toBeLessThan(500);
+  destroy();
+});
+
 describe('events', () => {
   const MessageAttributes = { type: { DataType: 'String', StringValue: 'metric_run_started' } };
 
