@@ -31,43 +31,155 @@ function whole(min: number, max: number) {
     .refine((value) => value >= min && value <= max, wanted);
 }
 
-const topicArn = z.string().regex(/^arn:[^:]+:sns:[^:]+:[^:]*:[A-Za-z0-9_.-]+$/, 'must be the ARN of an SNS topic');
+const topicArn = z
+  .string()
+  .regex(/^arn:[^:]+:sns:[^:]+:[^:]*:[A-Za-z0-9_.-]+$/, 'must be the ARN of an SNS topic');
 const queueUrl = z.string().regex(/^https?:\/\/\S+$/, 'must be the URL of an SQS queue');
 const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket name');
-const buckets = z.string().transform((list) => list.split(',').map((name) => name.trim()).filter(Boolean));
+const buckets = z.string().transform((list) =>
+  list
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean),
+);
 const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
 export const VARIABLES = {
   region: v('AWS_REGION', 'us-east-1', text, 'Region of queue, topics and bucket.'),
   bucket: v('AWS_S3_BUCKET', undefined, bucket, 'The lake. Required.'),
-  allowedBuckets: v('AWS_S3_ALLOWED_BUCKETS', '', buckets, 'Other buckets that a request may name, comma-separated.'),
+  allowedBuckets: v(
+    'AWS_S3_ALLOWED_BUCKETS',
+    '',
+    buckets,
+    'Other buckets that a request may name, comma-separated.',
+  ),
   forcePathStyle: v('AWS_S3_FORCE_PATH_STYLE', 'false', flag, 'Path-style URLs, for stores other than AWS.'),
-  queueUrl: v('AWS_SQS_RUN_REQUEST_QUEUE_URL', undefined, queueUrl, 'The request queue (FIFO). Required while it is enabled.'),
+  queueUrl: v(
+    'AWS_SQS_RUN_REQUEST_QUEUE_URL',
+    undefined,
+    queueUrl,
+    'The request queue (FIFO). Required while it is enabled.',
+  ),
   queueEnabled: v('AWS_SQS_RUN_REQUEST_QUEUE_ENABLED', 'true', flag, 'Whether to poll the request queue.'),
-  dlqUrl: v('AWS_SQS_DLQ_URL', undefined, queueUrl, 'Where messages go that are no requests, with the reason as attributes.'),
-  eventsTopic: v('AWS_SNS_EVENTS_TOPIC_ARN', undefined, topicArn, 'Topic of all events that have none of their own.'),
-  startedTopic: v('AWS_SNS_METRIC_RUN_STARTED_TOPIC_ARN', undefined, topicArn, 'Topic of metric_run_started.'),
-  heartbeatTopic: v('AWS_SNS_METRIC_RUN_HEARTBEAT_TOPIC_ARN', undefined, topicArn, 'Topic of metric_run_heartbeat.'),
-  completedTopic: v('AWS_SNS_METRIC_RUN_COMPLETED_TOPIC_ARN', undefined, topicArn, 'Topic of metric_run_completed.'),
-  environment: v('TITANS_ENV', 'production', z.enum(['production', 'test']), '"test" puts the tiers below the prefix test/.'),
+  dlqUrl: v(
+    'AWS_SQS_DLQ_URL',
+    undefined,
+    queueUrl,
+    'Where messages go that are no requests, with the reason as attributes.',
+  ),
+  eventsTopic: v(
+    'AWS_SNS_EVENTS_TOPIC_ARN',
+    undefined,
+    topicArn,
+    'Topic of all events that have none of their own.',
+  ),
+  startedTopic: v(
+    'AWS_SNS_METRIC_RUN_STARTED_TOPIC_ARN',
+    undefined,
+    topicArn,
+    'Topic of metric_run_started.',
+  ),
+  heartbeatTopic: v(
+    'AWS_SNS_METRIC_RUN_HEARTBEAT_TOPIC_ARN',
+    undefined,
+    topicArn,
+    'Topic of metric_run_heartbeat.',
+  ),
+  completedTopic: v(
+    'AWS_SNS_METRIC_RUN_COMPLETED_TOPIC_ARN',
+    undefined,
+    topicArn,
+    'Topic of metric_run_completed.',
+  ),
+  environment: v(
+    'TITANS_ENV',
+    'production',
+    z.enum(['production', 'test']),
+    '"test" puts the tiers below the prefix test/.',
+  ),
   concurrency: v('WORKER_CONCURRENCY', '4', whole(1, 64), 'Jobs at once: consumer loops, one message each.'),
-  threads: v('WORKER_THREADS', String(availableParallelism()), whole(1, 64), 'Worker threads for decoding, evaluating and encoding.'),
+  threads: v(
+    'WORKER_THREADS',
+    String(availableParallelism()),
+    whole(1, 64),
+    'Worker threads for decoding, evaluating and encoding.',
+  ),
   heartbeatEnabled: v('WORKER_HEARTBEAT_ENABLED', 'true', flag, 'Whether heartbeat events go out.'),
-  heartbeatSeconds: v('WORKER_HEARTBEAT_INTERVAL_SECONDS', '30', whole(1, 3_600), 'Seconds between heartbeats.'),
-  visibilitySeconds: v('WORKER_VISIBILITY_TIMEOUT_SECONDS', '60', whole(3, 43_200), 'Lease on a message, renewed every third of it.'),
+  heartbeatSeconds: v(
+    'WORKER_HEARTBEAT_INTERVAL_SECONDS',
+    '30',
+    whole(1, 3_600),
+    'Seconds between heartbeats.',
+  ),
+  visibilitySeconds: v(
+    'WORKER_VISIBILITY_TIMEOUT_SECONDS',
+    '60',
+    whole(3, 43_200),
+    'Lease on a message, renewed every third of it.',
+  ),
   waitSeconds: v('WORKER_POLL_WAIT_SECONDS', '20', whole(0, 20), 'Long-poll wait.'),
-  deadlineSeconds: v('WORKER_JOB_DEADLINE_SECONDS', '39600', whole(1, 42_000), 'A job is given up after this; SQS allows 12 hours.'),
-  maxAttempts: v('WORKER_MAX_ATTEMPTS', '5', whole(1, 1_000), 'Deliveries before giving up, where the queue has no redrive policy.'),
-  retryFirstSeconds: v('WORKER_RETRY_FIRST_SECONDS', '5', whole(0, 900), 'Delay before the second attempt; it doubles, with jitter.'),
+  deadlineSeconds: v(
+    'WORKER_JOB_DEADLINE_SECONDS',
+    '39600',
+    whole(1, 42_000),
+    'A job is given up after this; SQS allows 12 hours.',
+  ),
+  maxAttempts: v(
+    'WORKER_MAX_ATTEMPTS',
+    '5',
+    whole(1, 1_000),
+    'Deliveries before giving up, where the queue has no redrive policy.',
+  ),
+  retryFirstSeconds: v(
+    'WORKER_RETRY_FIRST_SECONDS',
+    '5',
+    whole(0, 900),
+    'Delay before the second attempt; it doubles, with jitter.',
+  ),
   retryMaxSeconds: v('WORKER_RETRY_MAX_SECONDS', '300', whole(0, 43_200), 'Longest delay between attempts.'),
-  shutdownGraceSeconds: v('SHUTDOWN_GRACE_SECONDS', '25', whole(0, 3_600), 'For jobs in hand after SIGTERM; below the ECS stopTimeout.'),
-  outputCompression: v('OUTPUT_COMPRESSION', 'snappy', z.enum(OUTPUT_COMPRESSIONS), 'none, snappy, gzip, zstd, brotli or lz4.'),
+  shutdownGraceSeconds: v(
+    'SHUTDOWN_GRACE_SECONDS',
+    '25',
+    whole(0, 3_600),
+    'For jobs in hand after SIGTERM; below the ECS stopTimeout.',
+  ),
+  outputCompression: v(
+    'OUTPUT_COMPRESSION',
+    'snappy',
+    z.enum(OUTPUT_COMPRESSIONS),
+    'none, snappy, gzip, zstd, brotli or lz4.',
+  ),
   maxExpressionDepth: v('EXPRESSION_MAX_DEPTH', '64', whole(1, 256), 'Deepest nesting of an expression.'),
-  maxExpressionNodes: v('EXPRESSION_MAX_NODES', '1000', whole(1, 100_000), 'Most operations and operands of an expression.'),
-  maxWindowRows: v('EXPRESSION_MAX_WINDOW', '1000000', whole(1, 100_000_000), 'Widest window, in rows or days.'),
-  maxInputRows: v('METRIC_MAX_INPUT_ROWS', '2000000000', whole(1, 1_000_000_000_000), 'Most rows that one run may read.'),
-  seriesCacheMb: v('SERIES_CACHE_MB', '64', whole(0, 65_536), 'Decoded small series kept in memory, by manifest ETag; 0: none.'),
-  seriesCacheSeconds: v('SERIES_CACHE_SECONDS', '300', whole(1, 86_400), 'How long a kept series may be used.'),
+  maxExpressionNodes: v(
+    'EXPRESSION_MAX_NODES',
+    '1000',
+    whole(1, 100_000),
+    'Most operations and operands of an expression.',
+  ),
+  maxWindowRows: v(
+    'EXPRESSION_MAX_WINDOW',
+    '1000000',
+    whole(1, 100_000_000),
+    'Widest window, in rows or days.',
+  ),
+  maxInputRows: v(
+    'METRIC_MAX_INPUT_ROWS',
+    '2000000000',
+    whole(1, 1_000_000_000_000),
+    'Most rows that one run may read.',
+  ),
+  seriesCacheMb: v(
+    'SERIES_CACHE_MB',
+    '64',
+    whole(0, 65_536),
+    'Decoded small series kept in memory, by manifest ETag; 0: none.',
+  ),
+  seriesCacheSeconds: v(
+    'SERIES_CACHE_SECONDS',
+    '300',
+    whole(1, 86_400),
+    'How long a kept series may be used.',
+  ),
   port: v('PROMETHEUS_PORT', '9300', whole(0, 65_535), 'Port of /metrics, /healthz and /readyz.'),
   logLevel: v('LOG_LEVEL', 'info', level, 'trace, debug, info, warn, error, fatal or silent.'),
 } as const satisfies Record<string, Variable>;

@@ -52,7 +52,12 @@ export async function retry<T>(work: (attempt: number) => Promise<T>, options: R
  * The delay before a message's next attempt, in whole seconds: doubles from `firstSeconds` to
  * `maxSeconds`, and half of it is jitter. `attempt` counts from 1; `random` is in [0, 1).
  */
-export function backoffSeconds(attempt: number, firstSeconds: number, maxSeconds: number, random: number): number {
+export function backoffSeconds(
+  attempt: number,
+  firstSeconds: number,
+  maxSeconds: number,
+  random: number,
+): number {
   const full = Math.min(maxSeconds, firstSeconds * 2 ** Math.min(attempt - 1, 30));
   return Math.round(full / 2 + (full / 2) * random);
 }

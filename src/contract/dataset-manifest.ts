@@ -34,7 +34,10 @@ export function parseDatasetManifest(bytes: Uint8Array, where: string): DatasetM
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues = issueTexts(parsed.error).join('; ');
-  throw new InvalidRequestError('MANIFEST_VALIDATION_ERROR', `The dataset manifest ${where} is invalid: ${issues}`);
+  throw new InvalidRequestError(
+    'MANIFEST_VALIDATION_ERROR',
+    `The dataset manifest ${where} is invalid: ${issues}`,
+  );
 }
 
 const HIVE = /^(?:series|series_code|internal_series_code)=(.*)$/s;

@@ -56,8 +56,10 @@ export function unwrap(text: string, typeAttribute: string | undefined): Unwrapp
 }
 
 function notificationType(notification: JsonObject): string | undefined {
-  const attributes = Object.hasOwn(notification, 'MessageAttributes') ? notification['MessageAttributes'] : undefined;
+  const attributes = Object.hasOwn(notification, 'MessageAttributes')
+    ? notification.MessageAttributes
+    : undefined;
   if (!isJsonObject(attributes) || !Object.hasOwn(attributes, 'type')) return undefined;
-  const type = attributes['type'];
+  const type = attributes.type;
   return isJsonObject(type) ? ownText(type, 'Value') : undefined;
 }

@@ -5,7 +5,9 @@ import type { z } from 'zod';
 /** `a.b[0]`, or `the document` for the root. */
 export function pathText(path: readonly PropertyKey[]): string {
   if (path.length === 0) return 'the document';
-  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`)).join('');
+  return path
+    .map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`))
+    .join('');
 }
 
 /** Every issue as `path: what is wrong`, at most `limit` of them. */

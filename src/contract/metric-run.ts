@@ -20,7 +20,10 @@ const text = z.string().min(1).max(1024);
 /** A run id is part of a key: no slashes, no dots alone. */
 const runId = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1 to 128 letters, digits, ".", "_", ":" or "-", as a UUID');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/,
+    'must be 1 to 128 letters, digits, ".", "_", ":" or "-", as a UUID',
+  );
 
 const requestSchema = z.object({
   schema: z.literal(METRIC_RUN_V1).nullish(),
@@ -44,7 +47,10 @@ export type MetricRunForm = 'v1' | 'plain';
 export function parseMetricRunRequest(body: unknown): MetricRunRequest {
   const parsed = requestSchema.safeParse(body);
   if (parsed.success) return parsed.data;
-  throw new InvalidRequestError('CONFIG_ERROR', `The request is invalid: ${issueTexts(parsed.error).join('; ')}`);
+  throw new InvalidRequestError(
+    'CONFIG_ERROR',
+    `The request is invalid: ${issueTexts(parsed.error).join('; ')}`,
+  );
 }
 
 /** Who an event is about. Of an invalid request it holds what could be read; null is what could not. */

@@ -46,7 +46,10 @@ export function createPublisher(settings: TopicSettings): EventPublisher {
                 .map(([name, value]) => [name, { DataType: 'String', StringValue: value }]),
             ),
             ...(TopicArn.endsWith('.fifo')
-              ? { MessageGroupId: fifoId(event.groupId), MessageDeduplicationId: fifoId(event.deduplicationId) }
+              ? {
+                  MessageGroupId: fifoId(event.groupId),
+                  MessageDeduplicationId: fifoId(event.deduplicationId),
+                }
               : {}),
           }),
           signal === undefined ? {} : { abortSignal: signal },

@@ -10,7 +10,10 @@ const TWO_32 = 2 ** 32;
 
 /** The fault of a column that is of no usable type; `where` names file and column. */
 function wrongType(where: string, data: Data, wanted: string): InvalidRequestError {
-  return new InvalidRequestError('INPUT_READ_ERROR', `${where} is of type ${String(data.type)}, must be ${wanted}`);
+  return new InvalidRequestError(
+    'INPUT_READ_ERROR',
+    `${where} is of type ${String(data.type)}, must be ${wanted}`,
+  );
 }
 
 /** Writes NaN where `data` holds a null. */
@@ -22,7 +25,12 @@ function blankNulls(data: Data, target: Float64Array): Float64Array {
 }
 
 /** Signed 64-bit integers as doubles times `factor`, without a BigInt for each row. */
-function longsToDoubles(values: BigInt64Array, length: number, divisor: number, factor: number): Float64Array {
+function longsToDoubles(
+  values: BigInt64Array,
+  length: number,
+  divisor: number,
+  factor: number,
+): Float64Array {
   const halves = new Int32Array(values.buffer, values.byteOffset, length * 2);
   const target = new Float64Array(length);
   for (let i = 0; i < length; i++) {
@@ -61,10 +69,18 @@ export function parseIsoMicros(text: string): number {
   const match = ISO_TIME.exec(text.trim());
   if (match === null) return Number.NaN;
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone = 'Z'] = match;
-  const parts = [Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)] as const;
+  const parts = [
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+  ] as const;
   const ms = Date.UTC(...parts);
   const date = new Date(ms);
-  const same = date.getUTCMonth() === parts[1] && date.getUTCDate() === parts[2] && date.getUTCHours() === parts[3];
+  const same =
+    date.getUTCMonth() === parts[1] && date.getUTCDate() === parts[2] && date.getUTCHours() === parts[3];
   if (!same || parts[4] > 59 || parts[5] > 59) return Number.NaN;
   if (parts[0] < 100) date.setUTCFullYear(parts[0]);
   const micros = Number(fraction.slice(0, 6).padEnd(6, '0'));
@@ -86,7 +102,10 @@ export function timesOf(data: Data, where: string): Float64Array {
   if (DataType.isDate(type)) {
     if (type.unit === DateUnit.DAY) {
       const days = data.values as Int32Array;
-      return blankNulls(data, Float64Array.from(days.subarray(0, length), (day) => day * 86_400_000_000));
+      return blankNulls(
+        data,
+        Float64Array.from(days.subarray(0, length), (day) => day * 86_400_000_000),
+      );
     }
     return blankNulls(data, longsToDoubles(data.values as BigInt64Array, length, 1, 1_000));
   }
@@ -98,7 +117,10 @@ export function timesOf(data: Data, where: string): Float64Array {
       target[i] = text === null ? Number.NaN : parseIsoMicros(text);
       if (text !== null && Number.isNaN(target[i])) {
         const shown = JSON.stringify(text.slice(0, 40));
-        throw new InvalidRequestError('INPUT_READ_ERROR', `${where} holds ${shown}, which is no ISO date or time`);
+        throw new InvalidRequestError(
+          'INPUT_READ_ERROR',
+          `${where} holds ${shown}, which is no ISO date or time`,
+        );
       }
     }
     return target;
@@ -112,16 +134,23 @@ export function numbersOf(data: Data, where: string): Float64Array {
   if (DataType.isFloat(type)) {
     if (type.precision === Precision.DOUBLE) {
       const values = data.values as Float64Array;
-      return blankNulls(data, data.nullCount > 0 || values.length !== length ? values.slice(0, length) : values);
+      return blankNulls(
+        data,
+        data.nullCount > 0 || values.length !== length ? values.slice(0, length) : values,
+      );
     }
     if (type.precision === Precision.SINGLE) {
       return blankNulls(data, Float64Array.from((data.values as Float32Array).subarray(0, length)));
     }
     const vector = new Vector([data]);
-    return blankNulls(data, Float64Array.from({ length }, (_, i) => vector.get(i) ?? Number.NaN));
+    return blankNulls(
+      data,
+      Float64Array.from({ length }, (_, i) => vector.get(i) ?? Number.NaN),
+    );
   }
   if (DataType.isInt(type)) {
-    if (type.bitWidth < 64) return blankNulls(data, Float64Array.from((data.values as Int32Array).subarray(0, length)));
+    if (type.bitWidth < 64)
+      return blankNulls(data, Float64Array.from((data.values as Int32Array).subarray(0, length)));
     if (type.isSigned) return blankNulls(data, longsToDoubles(data.values as BigInt64Array, length, 1, 1));
     return blankNulls(data, Float64Array.from((data.values as BigUint64Array).subarray(0, length), Number));
   }
@@ -144,7 +173,8 @@ function decimalAt(values: Uint32Array, start: number, words: number, scale: num
 
 function isText(data: Data): boolean {
   const { type } = data;
-  if (DataType.isDictionary(type)) return DataType.isUtf8(type.dictionary) || DataType.isLargeUtf8(type.dictionary);
+  if (DataType.isDictionary(type))
+    return DataType.isUtf8(type.dictionary) || DataType.isLargeUtf8(type.dictionary);
   return DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isUtf8View(type);
 }
 

@@ -41,7 +41,12 @@ export interface ConditionalWriter {
   /** Writes the object only where none is (If-None-Match: *). */
   create(location: ObjectLocation, body: Uint8Array, options?: WriteOptions): Promise<WriteOutcome>;
   /** Replaces the object only if it still has `etag` (If-Match). */
-  replace(location: ObjectLocation, body: Uint8Array, etag: string, options?: WriteOptions): Promise<WriteOutcome>;
+  replace(
+    location: ObjectLocation,
+    body: Uint8Array,
+    etag: string,
+    options?: WriteOptions,
+  ): Promise<WriteOutcome>;
 }
 
 /** What decides a conditional write whose answer was no plain success. */
@@ -102,12 +107,21 @@ export async function writeConditionally(
       }
       const settled = await settle(store, location, putId, size, expected, signal);
       if (settled !== 'unsettled') return settled;
-      throw new RetryableError('OUTPUT_WRITE_ERROR', `${what}: ${(error as Error).name}, nothing is settled`, {
-        cause: error,
-      });
+      throw new RetryableError(
+        'OUTPUT_WRITE_ERROR',
+        `${what}: ${(error as Error).name}, nothing is settled`,
+        {
+          cause: error,
+        },
+      );
     }
   };
-  const outcome = await retry(attempt, { operation: `s3_${operation}`, policy: POLICY, signal, observe: observer.retry });
+  const outcome = await retry(attempt, {
+    operation: `s3_${operation}`,
+    policy: POLICY,
+    signal,
+    observe: observer.retry,
+  });
   if (outcome.outcome === 'conflict') observer.conflict(operation);
   return outcome;
 }
@@ -141,7 +155,15 @@ export function createConditionalWriter(
       return output.ETag ?? '';
     };
     const size = body.byteLength;
-    return writeConditionally(send, { store, observer, location, putId, size, expected: condition.IfMatch, signal });
+    return writeConditionally(send, {
+      store,
+      observer,
+      location,
+      putId,
+      size,
+      expected: condition.IfMatch,
+      signal,
+    });
   }
   return {
     create: (location, body, options = {}) => put(location, body, { IfNoneMatch: '*' }, options),

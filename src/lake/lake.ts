@@ -1,5 +1,6 @@
 /** The lake as one handle: what a thread opens once and hands to the features' code. */
 
+import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import type { Clock } from '../common/clock.ts';
 import { type ConditionalWriter, createConditionalWriter } from './conditional-write.ts';
 import { createObjectStore, type ObjectStore } from './object-store.ts';
@@ -12,6 +13,8 @@ export interface Lake {
   readonly writer: ConditionalWriter;
   readonly openUpload: OpenUpload;
   readonly observer: LakeObserver;
+  /** Whether the bucket answers; rejects where it does not. */
+  checkBucket(bucket: string, signal: AbortSignal): Promise<void>;
   /** Closes the connections. */
   close(): void;
 }
@@ -25,6 +28,9 @@ export function openLake(settings: S3Settings, clock: Clock, observer: LakeObser
     writer,
     openUpload: createUploads(client, store, writer, observer),
     observer,
+    checkBucket: async (bucket, signal) => {
+      await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+    },
     close: () => client.destroy(),
   };
 }

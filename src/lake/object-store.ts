@@ -70,7 +70,11 @@ export interface ObjectStore {
   /** The whole object, or undefined where there is none (no such bucket is an error). */
   get(location: ObjectLocation, options?: ReadOptions): Promise<StoredObject | undefined>;
   /** A part of the object, or undefined where there is none. A range that begins past the end is an error. */
-  getRange(location: ObjectLocation, range: ByteRange, options?: ReadOptions): Promise<StoredObject | undefined>;
+  getRange(
+    location: ObjectLocation,
+    range: ByteRange,
+    options?: ReadOptions,
+  ): Promise<StoredObject | undefined>;
   head(location: ObjectLocation, options?: ReadOptions): Promise<ObjectFacts | undefined>;
   /** Deletes the object; one that is not there is fine. */
   delete(location: ObjectLocation, signal?: AbortSignal): Promise<void>;

@@ -93,9 +93,13 @@ export function openParquetReader(file: RandomAccess): ParquetReader {
 
   const broken = (error: unknown): unknown => {
     if (readFailure !== undefined) return readFailure;
-    return new InvalidRequestError('INPUT_READ_ERROR', `${file.name} can not be decoded: ${messageOf(error)}`, {
-      cause: error,
-    });
+    return new InvalidRequestError(
+      'INPUT_READ_ERROR',
+      `${file.name} can not be decoded: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   };
 
   function prefetch(group: RowGroup, columns: readonly string[]): void {

@@ -64,17 +64,22 @@ const PARSERS: ParquetParsers = {
 };
 
 function notParquet(file: RandomAccess, why: string, cause?: unknown): InvalidRequestError {
-  return new InvalidRequestError('INPUT_READ_ERROR', `${file.name} is not a readable Parquet file: ${why}`, { cause });
+  return new InvalidRequestError('INPUT_READ_ERROR', `${file.name} is not a readable Parquet file: ${why}`, {
+    cause,
+  });
 }
 
 async function footerBytes(file: RandomAccess): Promise<Uint8Array> {
   const { tail, size } = file;
   if (size < 12) throw notParquet(file, `it has ${size} bytes`);
   const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
-  if (view.getUint32(tail.byteLength - 4, true) !== MAGIC) throw notParquet(file, 'it does not end with PAR1');
+  if (view.getUint32(tail.byteLength - 4, true) !== MAGIC)
+    throw notParquet(file, 'it does not end with PAR1');
   const length = view.getUint32(tail.byteLength - 8, true) + 8;
   if (length > size) throw notParquet(file, 'its footer is longer than the file');
-  return length <= tail.byteLength ? tail.subarray(tail.byteLength - length) : await file.read(size - length, size);
+  return length <= tail.byteLength
+    ? tail.subarray(tail.byteLength - length)
+    : await file.read(size - length, size);
 }
 
 function statisticsOf(

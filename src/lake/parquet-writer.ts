@@ -6,7 +6,17 @@
  * Must only be loaded in worker threads.
  */
 
-import { type Data, type DataType, makeData, type Null, RecordBatch, type Schema, Struct, Table, tableToIPC } from 'apache-arrow';
+import {
+  type Data,
+  type DataType,
+  makeData,
+  type Null,
+  RecordBatch,
+  type Schema,
+  Struct,
+  Table,
+  tableToIPC,
+} from 'apache-arrow';
 import {
   Compression,
   EnabledStatistics,

@@ -33,7 +33,24 @@ export async function openObject(
   const name = uriOf(location);
   const opened = await store.getRange(location, { suffix: tailBytes }, { signal });
   if (opened === undefined) throw new InvalidRequestError('INPUT_READ_ERROR', `${name} does not exist`);
-  const { etag, size, bytes: tail } = opened;
+  return reopenObject(store, { location, etag: opened.etag, size: opened.size, tail: opened.bytes }, signal);
+}
+
+/** What opening an object has found; plain data, so that another thread can go on from it. */
+export interface OpenedObject {
+  readonly location: ObjectLocation;
+  readonly etag: string;
+  readonly size: number;
+  readonly tail: Uint8Array;
+}
+
+/** An object that was opened already, pinned to the ETag it had then. */
+export function reopenObject(
+  store: ObjectStore,
+  { location, etag, size, tail }: OpenedObject,
+  signal: AbortSignal | undefined,
+): RandomAccess {
+  const name = uriOf(location);
   return {
     name,
     size,
@@ -43,7 +60,8 @@ export async function openObject(
       const tailStart = size - tail.byteLength;
       if (start >= tailStart) return tail.subarray(start - tailStart, end - tailStart);
       const part = await store.getRange(location, { start, end }, { signal, etag });
-      if (part === undefined) throw new InvalidRequestError('INPUT_READ_ERROR', `${name} was deleted while it was read`);
+      if (part === undefined)
+        throw new InvalidRequestError('INPUT_READ_ERROR', `${name} was deleted while it was read`);
       if (part.bytes.byteLength !== end - start) {
         throw new InvalidRequestError('INPUT_READ_ERROR', `${name} ended early: no bytes ${start} to ${end}`);
       }
@@ -60,7 +78,8 @@ export async function openLocalFile(path: string): Promise<RandomAccess> {
   const read = async (start: number, end: number): Promise<Uint8Array> => {
     const bytes = new Uint8Array(end - start);
     const { bytesRead } = await handle.read(bytes, 0, bytes.byteLength, start);
-    if (bytesRead !== bytes.byteLength) throw new InvalidRequestError('INPUT_READ_ERROR', `${path} ended early`);
+    if (bytesRead !== bytes.byteLength)
+      throw new InvalidRequestError('INPUT_READ_ERROR', `${path} ended early`);
     return bytes;
   };
   const tail = await read(Math.max(0, size - TAIL_BYTES), size);

@@ -49,7 +49,7 @@ export function createS3Client(settings: S3Settings, clock: Clock, observer: Lak
   });
   client.middlewareStack.add(
     (next, context) => async (args) => {
-      const operation = String(context['commandName'] ?? 'unknown').replace(/Command$/, '');
+      const operation = String(context.commandName ?? 'unknown').replace(/Command$/, '');
       const started = clock.monotonic();
       const bytesOut = lengthOf((args.request as WireRequest).body);
       try {

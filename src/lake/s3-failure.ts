@@ -5,7 +5,13 @@
  * Everything else (access denied, no such bucket) will be answered the same way next time.
  */
 
-import { type ErrorCode, InvalidRequestError, messageOf, RetryableError, TidemillError } from '../common/errors.ts';
+import {
+  type ErrorCode,
+  InvalidRequestError,
+  messageOf,
+  RetryableError,
+  TidemillError,
+} from '../common/errors.ts';
 
 export type Direction = 'read' | 'write';
 

@@ -119,7 +119,9 @@ export function mergeUnits(units: readonly SortedUnit[]): SeriesSource {
         if (count === times.length) break;
       }
       if (times === undefined || values === undefined || count === 0) return undefined;
-      return count === times.length ? { times, values } : { times: times.slice(0, count), values: values.slice(0, count) };
+      return count === times.length
+        ? { times, values }
+        : { times: times.slice(0, count), values: values.slice(0, count) };
     },
 
     async close() {

@@ -58,7 +58,10 @@ function boundsOf(footer: ParquetFooter, group: RowGroup): ReadUnit['bounds'] {
 function requireColumn(file: SeriesFile, column: string): void {
   if (file.footer.columns.has(column)) return;
   const there = [...file.footer.columns.keys()].slice(0, 20).join(', ');
-  throw new InvalidRequestError('INPUT_READ_ERROR', `${file.name} has no column "${column}" (it has: ${there})`);
+  throw new InvalidRequestError(
+    'INPUT_READ_ERROR',
+    `${file.name} has no column "${column}" (it has: ${there})`,
+  );
 }
 
 /** The units to read for series `code`, in listing order; row groups that hold none of its rows are left out. */

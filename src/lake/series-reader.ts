@@ -14,7 +14,14 @@ import { readFooter } from './parquet-footer.ts';
 import type { RandomAccess } from './random-access.ts';
 import { BATCH_ROWS, type SeriesBatch, type SeriesSource } from './series-batch.ts';
 import { mergeUnits, type SortedUnit } from './series-merge.ts';
-import { CODE_COLUMN, planUnits, type ReadUnit, type SeriesFile, TIME_COLUMN, VALUE_COLUMN } from './series-plan.ts';
+import {
+  CODE_COLUMN,
+  planUnits,
+  type ReadUnit,
+  type SeriesFile,
+  TIME_COLUMN,
+  VALUE_COLUMN,
+} from './series-plan.ts';
 import { isAscending, sortSeries } from './series-sort.ts';
 
 /** Row groups up to this size are decoded as a whole: 16 MiB of columns. */
@@ -31,7 +38,8 @@ async function* unitBatches(file: OpenFile, unit: ReadUnit, code: string): Async
   for await (const batch of file.reader.batches(unit.group, unit.columns, BATCH_ROWS)) {
     const column = (wanted: string) => {
       const data = batch.getChild(wanted)?.data[0];
-      if (data === undefined) throw new InvalidRequestError('INPUT_READ_ERROR', `${name} has no column "${wanted}"`);
+      if (data === undefined)
+        throw new InvalidRequestError('INPUT_READ_ERROR', `${name} has no column "${wanted}"`);
       return data;
     };
     let times = timesOf(column(TIME_COLUMN), `${name}: column "${TIME_COLUMN}"`);
@@ -160,7 +168,8 @@ export async function openSeries(files: readonly SeriesInput[], code: string): P
         const file = open[unit.file]!;
         const needsScan = unit.group.rows > HELD_ROWS || (unit.bounds === undefined && units.length > 1);
         const scan = needsScan ? await scanUnit(file, unit, code) : undefined;
-        if (scan === undefined || scan.min !== Number.POSITIVE_INFINITY) sorted.push(sortedUnit(file, unit, code, scan));
+        if (scan === undefined || scan.min !== Number.POSITIVE_INFINITY)
+          sorted.push(sortedUnit(file, unit, code, scan));
       }
       source = mergeUnits(sorted);
       return source;

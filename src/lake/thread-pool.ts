@@ -30,8 +30,10 @@ const IDLE_MS = 60_000;
 
 export function createThreadPool(threads: number, settings: ThreadSettings): ThreadPool {
   const pool = new Piscina({
-    filename: new URL(import.meta.url.endsWith('.ts') ? './thread-context.ts' : './thread-context.js', import.meta.url)
-      .href,
+    filename: new URL(
+      import.meta.url.endsWith('.ts') ? './thread-context.ts' : './thread-context.js',
+      import.meta.url,
+    ).href,
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: IDLE_MS,

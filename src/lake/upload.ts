@@ -125,7 +125,9 @@ export function createUploads(
           if (filled === buffer.byteLength) {
             if (filled === PART_BYTES) await flush();
             // Small objects are many: begin small and grow, up to a whole part.
-            const next = new Uint8Array(Math.min(PART_BYTES, Math.max(65_536, buffer.byteLength * 4, bytes.byteLength)));
+            const next = new Uint8Array(
+              Math.min(PART_BYTES, Math.max(65_536, buffer.byteLength * 4, bytes.byteLength)),
+            );
             next.set(buffer.subarray(0, filled));
             buffer = next;
           }
@@ -157,7 +159,14 @@ export function createUploads(
           );
           return output.ETag ?? '';
         };
-        const outcome = await writeConditionally(complete, { store, observer, location, putId, size, signal });
+        const outcome = await writeConditionally(complete, {
+          store,
+          observer,
+          location,
+          putId,
+          size,
+          signal,
+        });
         done = outcome.outcome === 'written';
         return outcome;
       },

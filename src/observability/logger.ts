@@ -2,7 +2,14 @@
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 
-const REDACTED = ['*.accessKeyId', '*.secretAccessKey', '*.sessionToken', '*.password', '*.authorization', '*.connectionString'];
+const REDACTED = [
+  '*.accessKeyId',
+  '*.secretAccessKey',
+  '*.sessionToken',
+  '*.password',
+  '*.authorization',
+  '*.connectionString',
+];
 
 export function createLogger(level: string, version: string, destination?: DestinationStream): Logger {
   return pino(

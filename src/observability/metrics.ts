@@ -27,8 +27,12 @@ export function createMetrics(build: { readonly version: string; readonly commit
 
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Counter({ name, help, labelNames, registers });
-  const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: readonly L[] = []) =>
-    new Histogram({ name, help, buckets, labelNames, registers });
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: readonly L[] = [],
+  ) => new Histogram({ name, help, buckets, labelNames, registers });
 
   const inFlight = new Gauge({
     name: 'tidemill_messages_in_flight',
@@ -48,28 +52,71 @@ export function createMetrics(build: { readonly version: string; readonly commit
     registry,
     inFlight,
     // The originals' names.
-    metricRunsStarted: counter('metric_runs_started_total', 'Metric runs begun (a run answered from its marker is not begun).'),
+    metricRunsStarted: counter(
+      'metric_runs_started_total',
+      'Metric runs begun (a run answered from its marker is not begun).',
+    ),
     metricRunsSucceeded: counter('metric_runs_succeeded_total', 'Metric runs that made their version.'),
-    metricRunsFailed: counter('metric_runs_failed_total', 'Metric runs answered FAILURE.', ['error_code'] as const),
-    metricRunDuration: histogram('metric_run_duration_seconds', 'Metric runs from begin to durable result.', SECONDS),
+    metricRunsFailed: counter('metric_runs_failed_total', 'Metric runs answered FAILURE.', [
+      'error_code',
+    ] as const),
+    metricRunDuration: histogram(
+      'metric_run_duration_seconds',
+      'Metric runs from begin to durable result.',
+      SECONDS,
+    ),
     s3ReadMb: histogram('s3_read_mb', 'Megabytes read from S3 by a job.', MEGABYTES),
     s3WriteMb: histogram('s3_write_mb', 'Megabytes written to S3 by a job.', MEGABYTES),
     // Ours.
-    received: counter('tidemill_messages_received_total', 'Messages received, by request type.', ['type'] as const),
-    finished: counter('tidemill_messages_finished_total', 'Messages whose handling ended, by type and outcome.', ['type', 'outcome'] as const),
-    duration: histogram('tidemill_message_duration_seconds', 'Handling of one message.', SECONDS, ['type'] as const),
-    rejected: counter('tidemill_messages_rejected_total', 'Messages that are no requests, by reason.', ['reason'] as const),
+    received: counter('tidemill_messages_received_total', 'Messages received, by request type.', [
+      'type',
+    ] as const),
+    finished: counter(
+      'tidemill_messages_finished_total',
+      'Messages whose handling ended, by type and outcome.',
+      ['type', 'outcome'] as const,
+    ),
+    duration: histogram('tidemill_message_duration_seconds', 'Handling of one message.', SECONDS, [
+      'type',
+    ] as const),
+    rejected: counter('tidemill_messages_rejected_total', 'Messages that are no requests, by reason.', [
+      'reason',
+    ] as const),
     published: counter('tidemill_events_published_total', 'Events published, by type.', ['type'] as const),
-    retries: counter('retry_attempts_total', 'Attempts that failed and are tried again, by operation.', ['operation'] as const),
-    retrySleep: histogram('retry_sleep_seconds', 'Sleep before trying again, by operation.', SECONDS, ['operation'] as const),
-    s3Requests: counter('tidemill_s3_requests_total', 'S3 requests below the retries, by operation and HTTP status.', ['operation', 'status'] as const),
-    s3Latency: histogram('tidemill_s3_request_duration_seconds', 'Seconds to the headers of the answer.', S3_SECONDS, ['operation'] as const),
+    retries: counter('retry_attempts_total', 'Attempts that failed and are tried again, by operation.', [
+      'operation',
+    ] as const),
+    retrySleep: histogram('retry_sleep_seconds', 'Sleep before trying again, by operation.', SECONDS, [
+      'operation',
+    ] as const),
+    s3Requests: counter(
+      'tidemill_s3_requests_total',
+      'S3 requests below the retries, by operation and HTTP status.',
+      ['operation', 'status'] as const,
+    ),
+    s3Latency: histogram(
+      'tidemill_s3_request_duration_seconds',
+      'Seconds to the headers of the answer.',
+      S3_SECONDS,
+      ['operation'] as const,
+    ),
     s3ReadBytes: counter('tidemill_s3_read_bytes_total', 'Bytes of S3 answers.'),
     s3WriteBytes: counter('tidemill_s3_write_bytes_total', 'Bytes of S3 requests.'),
-    conflicts: counter('tidemill_conflicts_total', 'Conditional writes that met another writer, by operation.', ['operation'] as const),
-    rowsWritten: counter('tidemill_rows_written_total', 'Rows written, by kind of output.', ['output'] as const),
-    filesWritten: counter('tidemill_files_written_total', 'Parquet files written, by kind of output.', ['output'] as const),
-    divisionsByZero: counter('tidemill_metric_divisions_by_zero_total', 'Divisions by zero in metric runs, each a null.'),
+    conflicts: counter(
+      'tidemill_conflicts_total',
+      'Conditional writes that met another writer, by operation.',
+      ['operation'] as const,
+    ),
+    rowsWritten: counter('tidemill_rows_written_total', 'Rows written, by kind of output.', [
+      'output',
+    ] as const),
+    filesWritten: counter('tidemill_files_written_total', 'Parquet files written, by kind of output.', [
+      'output',
+    ] as const),
+    divisionsByZero: counter(
+      'tidemill_metric_divisions_by_zero_total',
+      'Divisions by zero in metric runs, each a null.',
+    ),
   };
   // Counters with known labels exist from the start, so that rates have a beginning.
   for (const error_code of METRIC_ERROR_CODES) metrics.metricRunsFailed.inc({ error_code }, 0);

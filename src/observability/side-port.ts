@@ -67,9 +67,15 @@ export async function openSidePort(port: number, parts: SidePortParts): Promise<
   }
 
   async function answer(path: string): Promise<{ status: number; type: string; body: string }> {
-    const json = (status: number, body: unknown) => ({ status, type: 'application/json', body: JSON.stringify(body) });
-    if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() };
-    if (path === '/healthz') return isAlive() ? json(200, { status: 'alive' }) : json(503, { status: 'stuck' });
+    const json = (status: number, body: unknown) => ({
+      status,
+      type: 'application/json',
+      body: JSON.stringify(body),
+    });
+    if (path === '/metrics')
+      return { status: 200, type: registry.contentType, body: await registry.metrics() };
+    if (path === '/healthz')
+      return isAlive() ? json(200, { status: 'alive' }) : json(503, { status: 'stuck' });
     if (path === '/readyz') {
       const why = notReady();
       if (why !== undefined) return json(503, { status: why });

@@ -58,7 +58,11 @@ export function createConsumerLoop(
     batchSize: 1,
     waitTimeSeconds: settings.waitSeconds,
     visibilityTimeout: settings.visibilitySeconds,
-    messageSystemAttributeNames: ['ApproximateReceiveCount', 'MessageGroupId'],
+    messageSystemAttributeNames: [
+      'ApproximateReceiveCount',
+      'ApproximateFirstReceiveTimestamp',
+      'MessageGroupId',
+    ],
     messageAttributeNames: ['type'],
     suppressFifoWarning: true,
     strictReturn: true,
@@ -77,7 +81,7 @@ export function createConsumerLoop(
     handleMessage: async (message) => {
       inHand = true;
       try {
-        return (await handle(toDelivery(message))) === 'acknowledge' ? message : undefined;
+        return (await handle(toDelivery(message, clock.now()))) === 'acknowledge' ? message : undefined;
       } finally {
         inHand = false;
         lastTurn = clock.monotonic();

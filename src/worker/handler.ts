@@ -16,6 +16,8 @@ export interface JobContext {
   readonly logger: Logger;
   /** Which delivery of the request this is, from 1. */
   readonly attempt: number;
+  /** When the first delivery was, in milliseconds since the epoch. */
+  readonly firstReceivedAt: number;
 }
 
 /** How a request was carried out: the completed event, and a bounded word for metrics and log. */

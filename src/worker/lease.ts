@@ -36,7 +36,10 @@ export function holdLease(options: LeaseOptions): Lease {
     while (!stopped.signal.aborted) {
       await clock.sleep(pause, stopped.signal);
       const asked = clock.monotonic();
-      const timeout = clock.timeout(Math.max(500, endsAt - asked), () => new Error('the renewal took too long'));
+      const timeout = clock.timeout(
+        Math.max(500, endsAt - asked),
+        () => new Error('the renewal took too long'),
+      );
       try {
         await renew(visibilitySeconds, AbortSignal.any([stopped.signal, timeout.signal]));
         endsAt = asked + lengthMs;

@@ -110,7 +110,12 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
   }
 
   /** The request cannot succeed as asked: say so, and be done with it. */
-  async function refuse(delivery: Delivery, identity: JobIdentity, error: unknown, logger: Logger): Promise<Fate> {
+  async function refuse(
+    delivery: Delivery,
+    identity: JobIdentity,
+    error: unknown,
+    logger: Logger,
+  ): Promise<Fate> {
     const failed = identity.failed(codeOf(error), messageOf(error), delivery.attempt);
     try {
       await publish(failed);
@@ -122,7 +127,12 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
   }
 
   /** It may succeed later: give it back, or after the last attempt say that it failed. */
-  async function failAttempt(delivery: Delivery, identity: JobIdentity, error: unknown, logger: Logger): Promise<Fate> {
+  async function failAttempt(
+    delivery: Delivery,
+    identity: JobIdentity,
+    error: unknown,
+    logger: Logger,
+  ): Promise<Fate> {
     if (delivery.attempt < lastAttempt) return await retryLater(delivery, logger);
     try {
       await publish(identity.failed(codeOf(error), messageOf(error), delivery.attempt));
@@ -148,13 +158,14 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
     logger: Logger,
   ): Promise<{ answer: Answer; answered: boolean }> {
     const { signal } = abort;
-    const { attempt } = delivery;
+    const { attempt, firstReceivedAt } = delivery;
     let fraction = 0;
     let beat = 0;
     const context = {
       signal,
       logger,
       attempt,
+      firstReceivedAt,
       progress: (next: number) => {
         fraction = Math.min(1, Math.max(0, next));
       },
@@ -207,13 +218,18 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
       const seconds = (clock.monotonic() - started) / 1000;
       observer.finished(type, outcome, seconds);
       const level = outcome === 'failed' || outcome === 'exhausted' ? 'error' : 'info';
-      logger[level]({ outcome, seconds: Math.round(seconds * 1000) / 1000, ...details }, `request ${outcome}`);
+      logger[level](
+        { outcome, seconds: Math.round(seconds * 1000) / 1000, ...details },
+        `request ${outcome}`,
+      );
     };
     const failure = (error: unknown) => ({
       error_code: codeOf(error),
       error: messageOf(error),
       cause: causesOf(error),
-      ...(error instanceof TidemillError ? error.fields : { stack: error instanceof Error ? error.stack : undefined }),
+      ...(error instanceof TidemillError
+        ? error.fields
+        : { stack: error instanceof Error ? error.stack : undefined }),
     });
 
     const abort = new AbortController();
@@ -282,7 +298,10 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
     } catch (error) {
       if (error instanceof NotARequestError) return await reject(delivery, error, logger);
       // A fault of ours outside of any job: the message stays, and comes again.
-      logger.error({ cause: causesOf(error), stack: error instanceof Error ? error.stack : undefined }, messageOf(error));
+      logger.error(
+        { cause: causesOf(error), stack: error instanceof Error ? error.stack : undefined },
+        messageOf(error),
+      );
       return await retryLater(delivery, logger);
     }
   };

@@ -22,6 +22,8 @@ export interface Delivery {
   readonly groupId: string | undefined;
   /** How often it was delivered, this time included. */
   readonly attempt: number;
+  /** When it was delivered first, in milliseconds since the epoch. */
+  readonly firstReceivedAt: number;
 }
 
 /** The lease on a message is gone: SQS refuses to extend it, since it was given to another or deleted. */
@@ -38,6 +40,8 @@ export interface RequestQueue {
   send(body: string, groupId: string, deduplicationId: string): Promise<void>;
   /** The deliveries that the queue's redrive policy allows, or undefined where it has none. */
   maxReceiveCount(signal?: AbortSignal): Promise<number | undefined>;
+  /** Whether the queue answers; rejects where it does not. */
+  check(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -47,7 +51,12 @@ export interface QueueSettings {
   readonly deadLetterUrl: string | undefined;
 }
 
-const LOST = new Set(['ReceiptHandleIsInvalid', 'MessageNotInflight', 'InvalidParameterValue', 'InvalidAddress']);
+const LOST = new Set([
+  'ReceiptHandleIsInvalid',
+  'MessageNotInflight',
+  'InvalidParameterValue',
+  'InvalidAddress',
+]);
 const MAX_ATTRIBUTE = 256;
 
 /** SQS refuses some control characters in attributes; they stand as blanks. */
@@ -56,14 +65,15 @@ function attributeText(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f\ufffe\uffff]/g, ' ').slice(0, MAX_ATTRIBUTE) || '-';
 }
 
-export function toDelivery(message: Message): Delivery {
+export function toDelivery(message: Message, now: number): Delivery {
   return {
     messageId: message.MessageId ?? '',
     receiptHandle: message.ReceiptHandle ?? '',
     body: message.Body ?? '',
-    typeAttribute: message.MessageAttributes?.['type']?.StringValue,
+    typeAttribute: message.MessageAttributes?.type?.StringValue,
     groupId: message.Attributes?.MessageGroupId,
     attempt: Number(message.Attributes?.ApproximateReceiveCount ?? 1),
+    firstReceivedAt: Number(message.Attributes?.ApproximateFirstReceiveTimestamp ?? now),
   };
 }
 
@@ -116,7 +126,9 @@ export function createRequestQueue(settings: QueueSettings): RequestQueue {
         );
         return true;
       } catch (error) {
-        throw new RetryableError('INTERNAL_ERROR', 'Failed to send a message to the dead-letter queue', { cause: error });
+        throw new RetryableError('INTERNAL_ERROR', 'Failed to send a message to the dead-letter queue', {
+          cause: error,
+        });
       }
     },
 
@@ -132,7 +144,9 @@ export function createRequestQueue(settings: QueueSettings): RequestQueue {
           }),
         );
       } catch (error) {
-        throw new RetryableError('INTERNAL_ERROR', `Failed to send a request: ${messageOf(error)}`, { cause: error });
+        throw new RetryableError('INTERNAL_ERROR', `Failed to send a request: ${messageOf(error)}`, {
+          cause: error,
+        });
       }
     },
 
@@ -141,10 +155,15 @@ export function createRequestQueue(settings: QueueSettings): RequestQueue {
         new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['RedrivePolicy'] }),
         signal === undefined ? {} : { abortSignal: signal },
       );
-      const policy = output.Attributes?.['RedrivePolicy'];
+      const policy = output.Attributes?.RedrivePolicy;
       if (policy === undefined || policy === '') return undefined;
       const count = Number((JSON.parse(policy) as { maxReceiveCount?: unknown }).maxReceiveCount);
       return Number.isInteger(count) && count > 0 ? count : undefined;
+    },
+
+    async check(signal) {
+      const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] });
+      await client.send(command, { abortSignal: signal });
     },
 
     close: () => client.destroy(),

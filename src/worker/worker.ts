@@ -70,7 +70,9 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
         }
         return await live(delivery, shutdown.signal);
       };
-      loops = Array.from({ length: settings.concurrency }, () => createConsumerLoop(settings, queue, handle, parts));
+      loops = Array.from({ length: settings.concurrency }, () =>
+        createConsumerLoop(settings, queue, handle, parts),
+      );
       for (const loop of loops) loop.start();
       state = 'running';
     },
@@ -88,7 +90,10 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
     try {
       return await queue.maxReceiveCount();
     } catch (error) {
-      logger.warn({ cause: messageOf(error) }, 'could not read the queue\'s redrive policy: WORKER_MAX_ATTEMPTS counts');
+      logger.warn(
+        { cause: messageOf(error) },
+        "could not read the queue's redrive policy: WORKER_MAX_ATTEMPTS counts",
+      );
       return undefined;
     }
   }

@@ -14,10 +14,10 @@ import { commonRun, type Head, mergeMany, mergeTwo, rowsBefore } from './merge.t
 export interface AlignedRows {
   /** Not to be written to. */
   readonly times: Float64Array;
-  /** One for each flow, in their order. */
+  /** One for each flow, in their order; those not owned are good until the next pull. */
   readonly columns: readonly Float64Array[];
-  /** Which of the columns may be written to. */
-  readonly owned: readonly boolean[];
+  /** Which of the columns may be written to and kept. */
+  readonly owned: readonly (boolean | undefined)[];
 }
 
 export interface AlignedFlow {
@@ -31,16 +31,17 @@ const BULK_ROWS = 4096;
 const FULL_WIDTH = 8;
 
 const EMPTY: Float64Array = new Float64Array(0);
+const NONE: readonly boolean[] = [];
 
 /** The rows of `inputs` (two or more), in frames of about `batchRows`. */
 export function align(inputs: readonly Flow[], batchRows: number): AlignedFlow {
   const width = inputs.length;
   const heads = inputs.map((): Head => ({ times: EMPTY, values: EMPTY, at: 0, owned: false, ended: false }));
-  const owned = inputs.map(() => true);
   const most = Math.max(1, Math.floor((batchRows * FULL_WIDTH) / Math.max(FULL_WIDTH, width)));
   const bulk = Math.min(BULK_ROWS, Math.ceil(most / 4));
-  /** The gathered rows: times, then a column for each flow; all of one length. */
-  let gathered: Float64Array[] = [];
+  /** The gathered rows: the first `count` of these. */
+  let times = EMPTY;
+  let columns: Float64Array[] = [];
   let count = 0;
   let nulls = EMPTY;
 
@@ -59,46 +60,45 @@ export function align(inputs: readonly Flow[], batchRows: number): AlignedFlow {
   /** The gathered rows as a frame; undefined if there are none. */
   function emit(): AlignedRows | undefined {
     if (count === 0) return undefined;
-    const capacity = gathered[0]!.length;
-    const keep = 2 * count < capacity && capacity === most;
     const end = count;
-    // A small frame is copied out, so that it does not hold the room of a large one.
-    const [times, ...columns] = gathered.map((column) =>
-      keep ? column.slice(0, end) : column.subarray(0, end),
-    );
-    if (!keep) gathered = [];
     count = 0;
-    return { times: times!, columns, owned };
+    // The columns are lent: they are read before the next pull, and then there is room in them again.
+    return {
+      times: times.slice(0, end),
+      columns: columns.map((column) => part(column, 0, end)),
+      owned: NONE,
+    };
   }
 
   /** The next `run` rows, which all flows at time `first` have in common, and no other flow has. */
   function handOn(run: number, first: number): AlignedRows {
-    let times = EMPTY;
-    const columns: Float64Array[] = [];
-    const ownedHere: boolean[] = [];
+    let common = EMPTY;
+    const parts: Float64Array[] = [];
+    const owned: boolean[] = [];
     for (const head of heads) {
       const present = head.at < head.times.length && head.times[head.at] === first;
       if (present) {
-        times = part(head.times, head.at, run);
-        columns.push(part(head.values, head.at, run));
+        common = part(head.times, head.at, run);
+        parts.push(part(head.values, head.at, run));
         head.at += run;
       } else {
         if (nulls.length < run) nulls = new Float64Array(run).fill(Number.NaN);
-        columns.push(nulls.subarray(0, run));
+        parts.push(nulls.subarray(0, run));
       }
-      ownedHere.push(present && head.owned);
+      owned.push(present && head.owned);
     }
-    return { times, columns, owned: ownedHere };
+    return { times: common, columns: parts, owned };
   }
 
   function gather(): void {
-    if (gathered.length === 0) {
+    if (count === 0 && times.length < most) {
       let rows = 0;
       for (const head of heads) rows += head.times.length - head.at;
-      const capacity = Math.min(most, rows);
-      gathered = Array.from({ length: width + 1 }, () => new Float64Array(capacity));
+      if (times.length < Math.min(most, rows)) {
+        times = new Float64Array(Math.min(most, rows));
+        columns = heads.map(() => new Float64Array(times.length));
+      }
     }
-    const [times, ...columns] = gathered as [Float64Array, ...Float64Array[]];
     count =
       width === 2
         ? mergeTwo(heads[0]!, heads[1]!, times, columns[0]!, columns[1]!, count)
@@ -115,7 +115,7 @@ export function align(inputs: readonly Flow[], batchRows: number): AlignedFlow {
         const run = runLength(heads, first);
         if (run >= bulk) return emit() ?? handOn(run, first);
         gather();
-        if (count === gathered[0]!.length) return emit();
+        if (count === times.length) return emit();
       }
     },
   };

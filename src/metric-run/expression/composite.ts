@@ -4,54 +4,53 @@
  * Nulls are skipped; a row where all are null is null. Values are added in the order of the operands.
  */
 
-import type { AlignedFlow, AlignedRows } from './align.ts';
+import type { AlignedFlow } from './align.ts';
 import type { CompositeOp } from './expression.ts';
 import type { Flow } from './frame.ts';
 
 /** The flow of `op` across the columns of `input`. */
 export function composite(op: CompositeOp, input: AlignedFlow): Flow {
-  /** How many values each row has; kept from frame to frame. */
-  let counts = new Uint32Array(0);
   return {
     async next() {
       const rows = await input.next();
       if (rows === undefined) return undefined;
-      const out = firstColumn(rows);
-      if (op === 'sum' || op === 'avg') {
-        if (counts.length < out.length) counts = new Uint32Array(out.length);
-        addUp(rows.columns, out, counts, op === 'avg');
-      } else {
-        for (let k = 1; k < rows.columns.length; k++) {
-          if (op === 'max') keepLarger(out, rows.columns[k]!);
-          else keepSmaller(out, rows.columns[k]!);
-        }
-      }
+      const { columns, owned } = rows;
+      const out = owned[0] ? columns[0]! : columns[0]!.slice();
+      combine(op, out, columns.slice(1));
       return { times: rows.times, values: out, ownsValues: true };
     },
   };
 }
 
-/** The first column, to write on. */
-function firstColumn(rows: AlignedRows): Float64Array {
-  const first = rows.columns[0]!;
-  return rows.owned[0] ? first : first.slice();
+/** Puts the `others` to `out`, which holds the first column. */
+function combine(op: CompositeOp, out: Float64Array, others: readonly Float64Array[]): void {
+  if (op === 'max') for (const other of others) keepLarger(out, other);
+  else if (op === 'min') for (const other of others) keepSmaller(out, other);
+  else if (others.length === 1) addOne(out, others[0]!, op === 'avg' ? 2 : 1);
+  else addMany(out, others, op === 'avg');
 }
 
-/** `out` holds the first column, and in the end the sums, or the means. */
-function addUp(
-  columns: readonly Float64Array[],
-  out: Float64Array,
-  counts: Uint32Array,
-  mean: boolean,
-): void {
+function addOne(out: Float64Array, other: Float64Array, divisor: number): void {
   const rows = out.length;
   for (let i = 0; i < rows; i++) {
-    const value = out[i]!;
-    const present = !Number.isNaN(value);
-    counts[i] = present ? 1 : 0;
-    if (!present) out[i] = 0;
+    const left = out[i]!;
+    const right = other[i]!;
+    const sum = left + right;
+    if (!Number.isNaN(sum)) out[i] = sum / divisor;
+    else if (Number.isNaN(left)) out[i] = right;
+    else if (!Number.isNaN(right)) out[i] = sum;
   }
-  for (let k = 1; k < columns.length; k++) addColumn(out, columns[k]!, counts);
+}
+
+function addMany(out: Float64Array, others: readonly Float64Array[], mean: boolean): void {
+  const rows = out.length;
+  /** How many values each row has. */
+  const counts = new Uint32Array(rows);
+  for (let i = 0; i < rows; i++) {
+    if (Number.isNaN(out[i]!)) out[i] = 0;
+    else counts[i] = 1;
+  }
+  for (const other of others) addColumn(out, other, counts);
   for (let i = 0; i < rows; i++) {
     const count = counts[i]!;
     if (count === 0) out[i] = Number.NaN;
@@ -63,10 +62,9 @@ function addColumn(out: Float64Array, column: Float64Array, counts: Uint32Array)
   const rows = out.length;
   for (let i = 0; i < rows; i++) {
     const value = column[i]!;
-    if (!Number.isNaN(value)) {
-      out[i] = out[i]! + value;
-      counts[i] = counts[i]! + 1;
-    }
+    if (Number.isNaN(value)) continue;
+    out[i] = out[i]! + value;
+    counts[i] = counts[i]! + 1;
   }
 }
 

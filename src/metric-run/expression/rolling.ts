@@ -9,9 +9,14 @@
  * that even within a window large values of both signs do not swallow small ones.
  *
  * Terms: the head is what of the current block has come; the tail at p is the previous block from p on.
+ * Before the first block there is a tail of nulls, which makes the first windows null. A block starts
+ * short and grows, so that a large window over a short series takes no more room than the series.
  */
 
 import type { Kernel } from './frame.ts';
+
+/** Rows that a block has room for at first. */
+const FIRST_ROOM = 1024;
 
 /** The sum of the last `window` rows. */
 export function rollingSum(window: number): Kernel {
@@ -23,95 +28,74 @@ export function rollingMean(window: number): Kernel {
   return rollingTotal(window, window);
 }
 
+/** The sum of the last `window` rows, divided by `divisor`. */
 function rollingTotal(window: number, divisor: number): Kernel {
-  let block: Float64Array = new Float64Array(0);
-  let tailSums: Float64Array = new Float64Array(0);
-  let tailErrors: Float64Array = new Float64Array(0);
+  let block: Float64Array = new Float64Array(Math.min(window, FIRST_ROOM));
+  let tailSums = noTail(block.length, window, 0);
+  let tailErrors: Float64Array = new Float64Array(tailSums.length);
   let filled = 0;
-  let hasTail = false;
   let headSum = 0;
   let headError = 0;
 
-  /** The rows from `from` to before `to`, which all lie in the current block; the tail must be there. */
-  function full(values: Float64Array, out: Float64Array, from: number, to: number): void {
+  function grow(): void {
+    block = larger(block, window);
+    tailSums = noTail(block.length, window, 0);
+    tailErrors = new Float64Array(tailSums.length);
+  }
+
+  /** Takes rows from `from` on until the block has no more room; gives the first row not taken. */
+  function take(values: Float64Array, out: Float64Array, from: number): number {
     const rows = block;
+    const room = rows.length;
     const sums = tailSums;
     const errors = tailErrors;
     let at = filled;
     let sum = headSum;
     let error = headError;
-    for (let i = from; i < to; i++) {
-      const value = values[i]!;
-      rows[at++] = value;
-      const next = sum + value;
-      const rest = next - sum;
-      error += sum - (next - rest) + (value - rest);
-      sum = next;
-      const tail = sums[at]!;
-      const total = tail + sum;
-      const added = total - tail;
-      const exact = total + (tail - (total - added) + (sum - added) + (errors[at]! + error));
-      // The errors of an infinite total are no numbers; the total itself is right.
-      out[i] = (Number.isNaN(exact) ? total : exact) / divisor;
+    let i = from;
+    while (i < values.length && at < room) {
+      const to = Math.min(values.length, i + room - at);
+      for (; i < to; i++) {
+        const value = values[i]!;
+        rows[at++] = value;
+        const next = sum + value;
+        const rest = next - sum;
+        error += sum - (next - rest) + (value - rest);
+        sum = next;
+        const tail = sums[at]!;
+        const total = tail + sum;
+        const added = total - tail;
+        const exact = total + (tail - (total - added) + (sum - added) + (errors[at]! + error));
+        // The errors of an infinite total are no numbers; the total itself is right.
+        out[i] = (Number.isNaN(exact) ? total : exact) / divisor;
+      }
+      if (at < window) break;
+      // The block is full: its rows become the tail, and a new one begins.
+      sum = 0;
+      error = 0;
+      while (--at > 0) {
+        const value = rows[at]!;
+        const next = sum + value;
+        const rest = next - sum;
+        error += sum - (next - rest) + (value - rest);
+        sum = next;
+        sums[at] = sum;
+        errors[at] = error;
+      }
+      sum = 0;
+      error = 0;
     }
+    filled = at;
     headSum = sum;
     headError = error;
-  }
-
-  /** As `full`, for the first block, which has no tail: only its last row has a full window. */
-  function filling(values: Float64Array, out: Float64Array, from: number, to: number): void {
-    let at = filled;
-    for (let i = from; i < to; i++) {
-      const value = values[i]!;
-      block[at++] = value;
-      const next = headSum + value;
-      const rest = next - headSum;
-      headError += headSum - (next - rest) + (value - rest);
-      headSum = next;
-      out[i] = Number.NaN;
-    }
-    if (at === window) {
-      const exact = headSum + headError;
-      out[to - 1] = (Number.isNaN(exact) ? headSum : exact) / divisor;
-    }
-  }
-
-  function turn(): void {
-    if (!hasTail) {
-      tailSums = new Float64Array(window + 1);
-      tailErrors = new Float64Array(window + 1);
-      hasTail = true;
-    }
-    const rows = block;
-    const sums = tailSums;
-    const errors = tailErrors;
-    let sum = 0;
-    let error = 0;
-    for (let at = window - 1; at > 0; at--) {
-      const value = rows[at]!;
-      const next = sum + value;
-      const rest = next - sum;
-      error += sum - (next - rest) + (value - rest);
-      sum = next;
-      sums[at] = sum;
-      errors[at] = error;
-    }
-    headSum = 0;
-    headError = 0;
-    filled = 0;
+    return i;
   }
 
   return {
     apply(_times, values, out) {
-      const rows = values.length;
-      for (let from = 0; from < rows; ) {
-        const to = Math.min(rows, from + window - filled);
-        block = withRoom(block, filled, to - from, window);
-        if (hasTail) full(values, out, from, to);
-        else filling(values, out, from, to);
-        filled += to - from;
-        if (filled === window) turn();
-        from = to;
+      for (let i = 0; i < values.length; ) {
+        if (filled === block.length) grow();
+        i = take(values, out, i);
       }
     },
   };
@@ -127,77 +111,67 @@ export function rollingMin(window: number): Kernel {
   return rollingExtreme(window, -1);
 }
 
-/** The largest of the last `window` rows, each times `sign` (1 or -1), times `sign` again. */
+/** The largest of the last `window` rows, each times `sign` (1 or -1); that times `sign` again. */
 function rollingExtreme(window: number, sign: number): Kernel {
-  let block: Float64Array = new Float64Array(0);
-  let tails: Float64Array = new Float64Array(0);
+  let block: Float64Array = new Float64Array(Math.min(window, FIRST_ROOM));
+  let tails = noTail(block.length, window, Number.NEGATIVE_INFINITY);
   let filled = 0;
-  let hasTail = false;
   let head = Number.NEGATIVE_INFINITY;
 
+  function grow(): void {
+    block = larger(block, window);
+    tails = noTail(block.length, window, Number.NEGATIVE_INFINITY);
+  }
+
   /** As for sums. Math.max of a null is null, which is what is wanted. */
-  function full(values: Float64Array, out: Float64Array, from: number, to: number): void {
+  function take(values: Float64Array, out: Float64Array, from: number): number {
     const rows = block;
+    const room = rows.length;
     const maxima = tails;
     let at = filled;
     let largest = head;
-    for (let i = from; i < to; i++) {
-      const value = values[i]! * sign;
-      rows[at++] = value;
-      largest = Math.max(largest, value);
-      out[i] = Math.max(maxima[at]!, largest) * sign;
+    let i = from;
+    while (i < values.length && at < room) {
+      const to = Math.min(values.length, i + room - at);
+      for (; i < to; i++) {
+        const value = values[i]! * sign;
+        rows[at++] = value;
+        largest = Math.max(largest, value);
+        out[i] = Math.max(maxima[at]!, largest) * sign;
+      }
+      if (at < window) break;
+      largest = Number.NEGATIVE_INFINITY;
+      while (--at > 0) {
+        largest = Math.max(largest, rows[at]!);
+        maxima[at] = largest;
+      }
+      largest = Number.NEGATIVE_INFINITY;
     }
+    filled = at;
     head = largest;
-  }
-
-  function filling(values: Float64Array, out: Float64Array, from: number, to: number): void {
-    let at = filled;
-    for (let i = from; i < to; i++) {
-      const value = values[i]! * sign;
-      block[at++] = value;
-      head = Math.max(head, value);
-      out[i] = Number.NaN;
-    }
-    if (at === window) out[to - 1] = head * sign;
-  }
-
-  function turn(): void {
-    if (!hasTail) {
-      tails = new Float64Array(window + 1);
-      tails[window] = Number.NEGATIVE_INFINITY;
-      hasTail = true;
-    }
-    const rows = block;
-    const maxima = tails;
-    let largest = Number.NEGATIVE_INFINITY;
-    for (let at = window - 1; at > 0; at--) {
-      largest = Math.max(largest, rows[at]!);
-      maxima[at] = largest;
-    }
-    head = Number.NEGATIVE_INFINITY;
-    filled = 0;
+    return i;
   }
 
   return {
     apply(_times, values, out) {
-      const rows = values.length;
-      for (let from = 0; from < rows; ) {
-        const to = Math.min(rows, from + window - filled);
-        block = withRoom(block, filled, to - from, window);
-        if (hasTail) full(values, out, from, to);
-        else filling(values, out, from, to);
-        filled += to - from;
-        if (filled === window) turn();
-        from = to;
+      for (let i = 0; i < values.length; ) {
+        if (filled === block.length) grow();
+        i = take(values, out, i);
       }
     },
   };
 }
 
-/** `block` with room for `extra` rows after the first `filled`; it grows to at most `window` rows. */
-function withRoom(block: Float64Array, filled: number, extra: number, window: number): Float64Array {
-  if (filled + extra <= block.length) return block;
-  const larger = new Float64Array(Math.min(window, 2 * (filled + extra)));
-  larger.set(block.subarray(0, filled));
-  return larger;
+/** The tail before the first block: null from each of `rows` rows on; `nothing` from the end of the window. */
+function noTail(rows: number, window: number, nothing: number): Float64Array {
+  const tail = new Float64Array(rows + 1).fill(Number.NaN);
+  if (rows === window) tail[window] = nothing;
+  return tail;
+}
+
+/** A full block in twice its room, at most that of `window` rows. */
+function larger(block: Float64Array, window: number): Float64Array {
+  const roomy = new Float64Array(Math.min(window, 2 * block.length));
+  roomy.set(block);
+  return roomy;
 }

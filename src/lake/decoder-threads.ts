@@ -1,0 +1,135 @@
+/**
+ * Decoding a series in a thread of its own: batches come by transfer, and no more than `CREDITS` are
+ * on their way, so a slow consumer slows the decoder. Threads are kept for the next series.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { fromErrorRecord } from '../common/errors.ts';
+import type { DecoderAnswer, DecoderOrder, RemoteFile } from './decoder-protocol.ts';
+import type { RequestObservation } from './request-observer.ts';
+import type { SeriesBatch, SeriesSource } from './series-batch.ts';
+import type { ThreadSettings } from './thread-task.ts';
+
+export interface DecoderThreads {
+  /** A source of the series' rows, decoded elsewhere. `files` are in listing order. */
+  open(
+    files: readonly { file: RemoteFile; named: boolean }[],
+    code: string,
+    signal: AbortSignal,
+  ): SeriesSource;
+  /** Ends all threads. */
+  close(): Promise<void>;
+}
+
+/** Batches under way from a decoder: enough to keep it busy, 1 MiB each. */
+const CREDITS = 8;
+
+function startThread(settings: ThreadSettings): Worker {
+  const file = import.meta.url.endsWith('.ts') ? './decoder-thread.ts' : './decoder-thread.js';
+  return new Worker(new URL(file, import.meta.url), { workerData: settings });
+}
+
+export function createDecoderThreads(
+  settings: ThreadSettings,
+  relay: (requests: readonly RequestObservation[]) => void,
+): DecoderThreads {
+  const idle: Worker[] = [];
+  const all = new Set<Worker>();
+
+  function take(): Worker {
+    const free = idle.pop();
+    if (free !== undefined) return free;
+    const thread = startThread(settings);
+    thread.unref();
+    thread.once('exit', () => {
+      all.delete(thread);
+      const at = idle.indexOf(thread);
+      if (at >= 0) idle.splice(at, 1);
+    });
+    all.add(thread);
+    return thread;
+  }
+
+  return {
+    open(files, code, signal) {
+      const thread = take();
+      const arrived: SeriesBatch[] = [];
+      let failure: unknown;
+      let ended = false;
+      let closed = false;
+      let wake: () => void = () => {};
+
+      const order = (message: DecoderOrder) => thread.postMessage(message);
+      const onMessage = ({ news, requests }: DecoderAnswer) => {
+        if (requests.length > 0) relay(requests);
+        if (news.kind === 'batch') arrived.push(news.batch);
+        else {
+          ended = true;
+          if (news.error !== undefined) failure = fromErrorRecord(news.error);
+          giveBack();
+        }
+        wake();
+      };
+      const onDeath = (error: unknown) => {
+        failure = new Error('the decoder thread died', { cause: error });
+        ended = true;
+        detach();
+        wake();
+      };
+      const onAbort = () => {
+        failure ??= signal.reason ?? new Error('aborted');
+        order({ kind: 'cancel' });
+        wake();
+      };
+      function detach(): void {
+        thread.off('message', onMessage);
+        thread.off('error', onDeath);
+        thread.off('exit', onDeath);
+        signal.removeEventListener('abort', onAbort);
+      }
+      function giveBack(): void {
+        detach();
+        if (all.has(thread)) idle.push(thread);
+      }
+
+      thread.on('message', onMessage);
+      thread.once('error', onDeath);
+      thread.once('exit', onDeath);
+      signal.addEventListener('abort', onAbort, { once: true });
+      order({ kind: 'open', files, code, credits: CREDITS });
+
+      return {
+        async next() {
+          for (;;) {
+            if (failure !== undefined) throw failure;
+            const batch = arrived.shift();
+            if (batch !== undefined) {
+              if (!ended) order({ kind: 'credit' });
+              return batch;
+            }
+            if (ended) return undefined;
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+          }
+        },
+        async close() {
+          if (closed) return;
+          closed = true;
+          if (!ended) order({ kind: 'cancel' });
+          while (!ended) {
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+          }
+          arrived.length = 0;
+        },
+      };
+    },
+
+    async close() {
+      await Promise.all([...all].map((thread) => thread.terminate()));
+      idle.length = 0;
+    },
+  };
+}

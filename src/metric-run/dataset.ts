@@ -1,0 +1,99 @@
+/**
+ * The datasets of a request: where their manifests lie, and what these say. A manifest is looked at
+ * anew in every run; its parsing is kept by its ETag.
+ */
+
+import { InvalidRequestError } from '../common/errors.ts';
+import { type DatasetManifest, parseDatasetManifest } from '../contract/dataset-manifest.ts';
+import type { MetricRunRequest } from '../contract/metric-run.ts';
+import {
+  type BucketPolicy,
+  checkKey,
+  type ObjectLocation,
+  parseLocation,
+  parsePrefix,
+  uriOf,
+} from '../contract/object-location.ts';
+import type { Lake } from '../lake/lake.ts';
+import { filesBySeries } from './dataset-files.ts';
+
+export interface DatasetPlace {
+  readonly datasetId: string;
+  readonly manifest: ObjectLocation;
+  /** The folder that the manifest's paths begin in. */
+  readonly projections: ObjectLocation;
+}
+
+export interface Dataset extends DatasetPlace {
+  readonly etag: string;
+  readonly contents: DatasetManifest;
+  readonly files: ReturnType<typeof filesBySeries>;
+}
+
+/** `<dataset folder>/projections/`, where the manifest is `<dataset folder>/<version>/manifest.json`. */
+function defaultProjections(manifest: ObjectLocation, path: string): ObjectLocation {
+  const folder = manifest.key.split('/').slice(0, -2).join('/');
+  const key = folder === '' ? 'projections/' : `${folder}/projections/`;
+  return { bucket: manifest.bucket, key: checkKey(key, path) };
+}
+
+/** Where the dataset lies that the request reads `code` from; CONFIG_ERROR or INPUT_READ_ERROR. */
+export function placeOfSeries(request: MetricRunRequest, code: string, policy: BucketPolicy): DatasetPlace {
+  const input = request.inputs.find(({ seriesCode }) => seriesCode === code);
+  if (input === undefined) {
+    const why = 'the request\'s "inputs" name no dataset for it';
+    throw new InvalidRequestError('INPUT_READ_ERROR', `Failed to read input series: ${code} (${why})`);
+  }
+  const { datasets } = request.catalog;
+  const { datasetId } = input;
+  const entry = Object.hasOwn(datasets, datasetId) ? datasets[datasetId] : undefined;
+  if (entry === undefined) {
+    throw new InvalidRequestError(
+      'CONFIG_ERROR',
+      `catalog.datasets: has no entry "${datasetId}", which the inputs name for series ${code}`,
+    );
+  }
+  const path = `catalog.datasets.${datasetId}`;
+  const manifest = parseLocation(entry.manifestPath, `${path}.manifestPath`, policy);
+  const given = entry.projectionsPath;
+  const projections =
+    given === null || given === undefined
+      ? defaultProjections(manifest, `${path}.manifestPath`)
+      : parsePrefix(given, `${path}.projectionsPath`, policy);
+  return { datasetId, manifest, projections };
+}
+
+const MAX_KEPT = 32;
+
+/** Opens datasets, keeping the parsed manifests of the last few by place and ETag. */
+export function createDatasetOpener(
+  lake: Lake,
+  policy: BucketPolicy,
+): (place: DatasetPlace, signal?: AbortSignal) => Promise<Dataset> {
+  const kept = new Map<string, Dataset>();
+
+  return async (place, signal) => {
+    const uri = uriOf(place.manifest);
+    const key = `${uri}\n${uriOf(place.projections)}`;
+    const missing = () =>
+      new InvalidRequestError('INPUT_READ_ERROR', `The dataset manifest ${uri} does not exist`);
+    const known = kept.get(key);
+    if (known !== undefined) {
+      const facts = await lake.store.head(place.manifest, { signal });
+      if (facts === undefined) throw missing();
+      if (facts.etag === known.etag) return { ...known, ...place };
+    }
+    const stored = await lake.store.get(place.manifest, { signal });
+    if (stored === undefined) throw missing();
+    const contents = parseDatasetManifest(stored.bytes, uri);
+    const files = filesBySeries(contents, place.projections, policy);
+    const dataset: Dataset = { ...place, etag: stored.etag, contents, files };
+    kept.delete(key);
+    kept.set(key, dataset);
+    for (const oldest of kept.keys()) {
+      if (kept.size <= MAX_KEPT) break;
+      kept.delete(oldest);
+    }
+    return dataset;
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * The service as a whole, wired from a Config: what is opened, in which order, and how it ends.
+ * main runs it as a process; tests and the demo run the same.
+ */
+
+import type { Logger } from 'pino';
+import { systemClock } from './common/clock.ts';
+import { systemRandom } from './common/ids.ts';
+import { Releasers } from './common/releasers.ts';
+import type { Config } from './config.ts';
+import { createPublisher } from './events/publisher.ts';
+import { openLake } from './lake/lake.ts';
+import { DEFAULT_S3_TIMEOUTS } from './lake/s3-client.ts';
+import { createThreadPool } from './lake/thread-pool.ts';
+import { createMetricRunHandler } from './metric-run/index.ts';
+import { createMetrics } from './observability/metrics.ts';
+import { observeLake, observeMetricRuns, observeWorker } from './observability/observers.ts';
+import { openSidePort } from './observability/side-port.ts';
+import { createRegistry } from './worker/handler.ts';
+import { createRequestQueue } from './worker/queue.ts';
+import { createWorker, type WorkerState } from './worker/worker.ts';
+
+export interface Service {
+  /** The side port's number. */
+  readonly port: number;
+  readonly state: WorkerState;
+  /** Drains, then closes everything; safe to call more than once. */
+  stop(): Promise<void>;
+}
+
+const BYTES_A_MB = 1_048_576;
+
+function topicsOf(config: Config): Map<string, string> {
+  const topics = new Map<string, string>();
+  const set = (event: string, topic: string | undefined) => {
+    if (topic !== undefined) topics.set(event, topic);
+  };
+  set('metric_run:started', config.startedTopic);
+  set('metric_run:heartbeat', config.heartbeatTopic);
+  set('metric_run:completed', config.completedTopic);
+  return topics;
+}
+
+export async function startService(
+  config: Config,
+  build: { readonly version: string; readonly commit: string },
+  logger: Logger,
+): Promise<Service> {
+  const releasers = new Releasers();
+  try {
+    const metrics = createMetrics(build);
+    releasers.push(() => metrics.registry.clear());
+    const s3 = { region: config.region, forcePathStyle: config.forcePathStyle, ...DEFAULT_S3_TIMEOUTS };
+    const lake = openLake(s3, systemClock, observeLake(metrics));
+    releasers.push(() => lake.close());
+    const pool = createThreadPool(config.threads, { s3 });
+    releasers.push(() => pool.close());
+    const publisher = createPublisher({
+      region: config.region,
+      topics: topicsOf(config),
+      fallback: config.eventsTopic,
+    });
+    releasers.push(() => publisher.close());
+
+    const metricRun = createMetricRunHandler(
+      {
+        bucket: config.bucket,
+        allowedBuckets: config.allowedBuckets,
+        compression: config.outputCompression,
+        limits: {
+          maxDepth: config.maxExpressionDepth,
+          maxNodes: config.maxExpressionNodes,
+          maxWindow: config.maxWindowRows,
+        },
+        maxInputRows: config.maxInputRows,
+        cache: {
+          bytes: Math.floor((config.seriesCacheMb * BYTES_A_MB) / config.threads),
+          seconds: config.seriesCacheSeconds,
+        },
+      },
+      { lake, pool, clock: systemClock, observer: observeMetricRuns(metrics) },
+    );
+
+    const { queueUrl } = config;
+    const polls = config.queueEnabled && queueUrl !== undefined;
+    const queue = createRequestQueue({
+      region: config.region,
+      url: queueUrl ?? '',
+      deadLetterUrl: config.dlqUrl,
+    });
+    releasers.push(() => queue.close());
+    const worker = createWorker(
+      { ...config, concurrency: polls ? config.concurrency : 0 },
+      {
+        queue,
+        publisher,
+        registry: createRegistry([metricRun]),
+        observer: observeWorker(metrics),
+        clock: systemClock,
+        random: systemRandom,
+        logger,
+      },
+    );
+
+    const side = await openSidePort(config.port, {
+      registry: metrics.registry,
+      clock: systemClock,
+      isAlive: () => worker.isAlive(),
+      notReady: () => (worker.state === 'running' ? undefined : worker.state),
+      checks: {
+        ...(polls ? { queue: (signal) => queue.check(signal) } : {}),
+        bucket: (signal) => lake.checkBucket(config.bucket, signal),
+        topics: (signal) => publisher.check(signal),
+      },
+    });
+    releasers.push(() => side.close());
+    if (!polls) logger.warn('AWS_SQS_RUN_REQUEST_QUEUE_ENABLED is false: no requests are taken');
+    await worker.start();
+    releasers.push(() => worker.stop());
+    logger.info(
+      { port: side.port, concurrency: config.concurrency, threads: config.threads },
+      'the worker runs',
+    );
+    return {
+      port: side.port,
+      get state() {
+        return worker.state;
+      },
+      stop: () => releasers.release(),
+    };
+  } catch (error) {
+    await releasers.release();
+    throw error;
+  }
+}
