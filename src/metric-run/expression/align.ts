@@ -81,6 +81,8 @@ export function align(inputs: readonly Flow[], batchRows: number): AlignedFlow {
         common = part(head.times, head.at, run);
         parts.push(part(head.values, head.at, run));
         head.at += run;
+        // The frame may go out whole, and its buffers to another thread: it is not looked at again.
+        if (head.at === head.times.length) Object.assign(head, { times: EMPTY, values: EMPTY, at: 0 });
       } else {
         if (nulls.length < run) nulls = new Float64Array(run).fill(Number.NaN);
         parts.push(nulls.subarray(0, run));

@@ -43,8 +43,8 @@ export function rowsBefore(head: Head, run: number, limit: number): number {
 }
 
 /**
- * Merges two heads into `times` and the columns from row `count` on, until these are full or a frame is
- * used up whose flow goes on. Moves the heads; gives the new count.
+ * Merges two heads, neither used up unless its flow has ended, into `times` and the columns
+ * from row `count` on, until these are full or a frame is used up whose flow may go on. Moves the heads; gives the new count.
  */
 export function mergeTwo(
   left: Head,
@@ -115,7 +115,6 @@ export function mergeMany(
   for (let k = 0; k < width; k++) {
     const head = heads[k]!;
     if (head.at < head.times.length) nextTimes[k] = head.times[head.at]!;
-    else if (!head.ended) usedUp = true;
   }
   let row = count;
   while (!usedUp && row < capacity) {
