@@ -1,0 +1,42 @@
+# The worker: `node dist/main.js`, as a user without rights, with nothing that it needs to write to.
+#   docker build --build-arg TIDEMILL_COMMIT=$(git rev-parse HEAD) -t tidemill .
+#   docker run --read-only --env-file .env -p 9300:9300 tidemill
+
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No package of production has a script to run at installation.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN node_modules/.bin/tsc -p tsconfig.build.json
+COPY docker/worker ./docker/worker
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+    && node docker/worker/prune-packages.mjs \
+    && cp docker/worker/check-imports.mjs . \
+    && node check-imports.mjs
+
+FROM ${NODE_IMAGE}
+WORKDIR /app
+# Stack traces in the log name the TypeScript sources.
+ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps
+COPY package.json LICENSE ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+USER node
+EXPOSE 9300
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PROMETHEUS_PORT || 9300}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# Node is process 1 and takes SIGTERM itself; main.js drains and exits with 0.
+CMD ["node", "dist/main.js"]
+
+# Last, so that another commit changes no layer above.
+ARG TIDEMILL_COMMIT=unknown
+ENV TIDEMILL_COMMIT=${TIDEMILL_COMMIT}
+LABEL org.opencontainers.image.title="tidemill" \
+      org.opencontainers.image.description="A queue-driven data-plane worker for a Parquet lake" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="The Tidemill authors" \
+      org.opencontainers.image.revision="${TIDEMILL_COMMIT}"
