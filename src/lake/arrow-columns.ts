@@ -128,17 +128,12 @@ export function timesOf(data: Data, where: string): Float64Array {
   throw wrongType(where, data, 'a timestamp, a date or ISO text');
 }
 
-/** A number column as doubles; null is NaN. Any integer, float or decimal. */
+/** A number column as doubles of its own; null is NaN. Any integer, float or decimal. */
 export function numbersOf(data: Data, where: string): Float64Array {
   const { type, length } = data;
   if (DataType.isFloat(type)) {
-    if (type.precision === Precision.DOUBLE) {
-      const values = data.values as Float64Array;
-      return blankNulls(
-        data,
-        data.nullCount > 0 || values.length !== length ? values.slice(0, length) : values,
-      );
-    }
+    if (type.precision === Precision.DOUBLE)
+      return blankNulls(data, (data.values as Float64Array).slice(0, length));
     if (type.precision === Precision.SINGLE) {
       return blankNulls(data, Float64Array.from((data.values as Float32Array).subarray(0, length)));
     }

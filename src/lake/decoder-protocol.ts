@@ -24,7 +24,7 @@ export type DecoderOrder =
       /** Batches that may be sent before the first credit comes. */
       readonly credits: number;
     }
-  | { readonly kind: 'credit' }
+  | { readonly kind: 'credit'; readonly batches: number }
   | { readonly kind: 'cancel' };
 
 /** `end` comes exactly once for each `open`, whether it ended well, failed or was cancelled. */

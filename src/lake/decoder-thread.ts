@@ -59,7 +59,7 @@ function serve(port: MessagePort, settings: ThreadSettings): void {
 
   port.on('message', (order: DecoderOrder) => {
     if (order.kind === 'credit') {
-      credits++;
+      credits += order.batches;
       wake();
     } else if (order.kind === 'cancel') {
       cancel.abort(new Error('cancelled'));

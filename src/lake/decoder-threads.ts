@@ -23,10 +23,15 @@ export interface DecoderThreads {
 
 /** Batches under way from a decoder: enough to keep it busy, 1 MiB each. */
 const CREDITS = 8;
+/** Credits are given this many at a time: a message between threads has its price. */
+const CREDITS_AT_ONCE = 4;
+
+/** A decoder makes few small objects: room for many of them would only be memory held. */
+const LIMITS = { maxYoungGenerationSizeMb: 4 } as const;
 
 function startThread(settings: ThreadSettings): Worker {
   const file = import.meta.url.endsWith('.ts') ? './decoder-thread.ts' : './decoder-thread.js';
-  return new Worker(new URL(file, import.meta.url), { workerData: settings });
+  return new Worker(new URL(file, import.meta.url), { workerData: settings, resourceLimits: LIMITS });
 }
 
 export function createDecoderThreads(
@@ -57,6 +62,7 @@ export function createDecoderThreads(
       let failure: unknown;
       let ended = false;
       let closed = false;
+      let owed = 0;
       let wake: () => void = () => {};
 
       const order = (message: DecoderOrder) => thread.postMessage(message);
@@ -104,7 +110,11 @@ export function createDecoderThreads(
             if (failure !== undefined) throw failure;
             const batch = arrived.shift();
             if (batch !== undefined) {
-              if (!ended) order({ kind: 'credit' });
+              owed++;
+              if (owed === CREDITS_AT_ONCE && !ended) {
+                order({ kind: 'credit', batches: owed });
+                owed = 0;
+              }
               return batch;
             }
             if (ended) return undefined;

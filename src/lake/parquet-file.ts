@@ -5,9 +5,11 @@
  * Must only be loaded in worker threads: importing parquet-wasm compiles its module.
  */
 
-import { type RecordBatch, tableFromIPC } from 'apache-arrow';
-import { ParquetFile as WasmFile } from 'parquet-wasm';
+import type { RecordBatch } from 'apache-arrow';
+import { type RecordBatch as WasmBatch, ParquetFile as WasmFile } from 'parquet-wasm';
+import { discard } from '../common/discard.ts';
 import { InvalidRequestError, messageOf } from '../common/errors.ts';
+import { borrowBatch } from './arrow-bridge.ts';
 import type { ColumnChunk, RowGroup } from './parquet-footer.ts';
 import type { RandomAccess } from './random-access.ts';
 
@@ -42,7 +44,8 @@ class RangeBlob extends Blob {
 
   override async arrayBuffer(): Promise<ArrayBuffer> {
     const bytes = await this.#read(this.#start, this.#end);
-    return bytes.slice().buffer as ArrayBuffer;
+    const whole = bytes.byteLength === bytes.buffer.byteLength;
+    return (whole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
   }
 }
 
@@ -64,7 +67,10 @@ export function rangesOf(group: RowGroup, columns: readonly string[]): { start: 
 export interface ParquetReader {
   /** Begins to fetch what `batches` will need for this row group. */
   prefetch(group: RowGroup, columns: readonly string[]): void;
-  /** The rows of one row group in order, in batches of at most `batchRows`. */
+  /**
+   * The rows of one row group in order, in batches of at most `batchRows`. A batch is a view of WASM
+   * memory: what is wanted of it must be copied before the next one is asked for.
+   */
   batches(group: RowGroup, columns: readonly string[], batchRows: number): AsyncGenerator<RecordBatch>;
   close(): void;
 }
@@ -114,7 +120,10 @@ export function openParquetReader(file: RandomAccess): ParquetReader {
   }
 
   function release(group: RowGroup): void {
-    for (const span of groups.get(group.index) ?? []) spans.delete(span);
+    for (const span of groups.get(group.index) ?? []) {
+      spans.delete(span);
+      span.bytes.then(discard).catch(() => {});
+    }
     groups.delete(group.index);
   }
 
@@ -130,9 +139,13 @@ export function openParquetReader(file: RandomAccess): ParquetReader {
           rowGroups: [group.index],
           batchSize: batchRows,
         });
-        for await (const batch of stream) {
-          const table = tableFromIPC((batch as { intoIPCStream(): Uint8Array }).intoIPCStream());
-          yield* table.batches;
+        for await (const decoded of stream) {
+          const borrowed = borrowBatch(decoded as WasmBatch);
+          try {
+            yield borrowed.batch;
+          } finally {
+            borrowed.release();
+          }
         }
       } catch (error) {
         throw broken(error);

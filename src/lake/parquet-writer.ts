@@ -14,18 +14,16 @@ import {
   RecordBatch,
   type Schema,
   Struct,
-  Table,
-  tableToIPC,
 } from 'apache-arrow';
 import {
   Compression,
   EnabledStatistics,
   Encoding,
   transformParquetStream,
-  Table as WasmTable,
   WriterPropertiesBuilder,
 } from 'parquet-wasm';
 import type { OutputCompression } from '../contract/output-compression.ts';
+import { createLender } from './arrow-bridge.ts';
 
 export interface ParquetLayout {
   readonly compression: OutputCompression;
@@ -85,6 +83,7 @@ export function openParquetWriter(
   layout: ParquetLayout,
   sink: (bytes: Uint8Array) => Promise<void>,
 ): ParquetWriter {
+  const lend = createLender(schema);
   let controller!: ReadableStreamDefaultController;
   let wake: () => void = () => {};
   let batches = 0;
@@ -110,9 +109,7 @@ export function openParquetWriter(
   });
 
   function enqueue(batch: RecordBatch): void {
-    const table = WasmTable.fromIPCStream(tableToIPC(new Table(schema, [batch]), 'stream'));
-    for (const part of table.recordBatches()) controller.enqueue(part);
-    table.free();
+    for (const part of lend(batch)) controller.enqueue(part);
     batches++;
   }
 

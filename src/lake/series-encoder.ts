@@ -4,6 +4,7 @@
  */
 
 import { Field, Float64, makeData, RecordBatch, Schema, Struct, TimestampMicrosecond } from 'apache-arrow';
+import { discard } from '../common/discard.ts';
 import type { OutputCompression } from '../contract/output-compression.ts';
 import { openParquetWriter, type ParquetLayout } from './parquet-writer.ts';
 import type { SeriesBatch, SeriesSource } from './series-batch.ts';
@@ -17,16 +18,16 @@ const SCHEMA = new Schema([TIME, VALUE]);
 const ROW_GROUP_ROWS = 524_288;
 const TWO_32 = 2 ** 32;
 
-/** Doubles of whole numbers as signed 64-bit integers, without a BigInt for each row. */
+/** Doubles of whole numbers as signed 64-bit integers, in place and without a BigInt for each row. */
 function toLongs(numbers: Float64Array): BigInt64Array {
-  const longs = new BigInt64Array(numbers.length);
-  const halves = new Int32Array(longs.buffer);
+  const halves = new Int32Array(numbers.buffer, numbers.byteOffset, numbers.length * 2);
   for (let i = 0; i < numbers.length; i++) {
-    const high = Math.floor(numbers[i]! / TWO_32);
-    halves[2 * i] = (numbers[i]! - high * TWO_32) >>> 0;
+    const number = numbers[i]!;
+    const high = Math.floor(number / TWO_32);
+    halves[2 * i] = (number - high * TWO_32) >>> 0;
     halves[2 * i + 1] = high;
   }
-  return longs;
+  return new BigInt64Array(numbers.buffer, numbers.byteOffset, numbers.length);
 }
 
 /** The validity bitmap of `values`, where NaN is null; undefined where there is none. */
@@ -39,6 +40,7 @@ function validity(values: Float64Array): { bitmap: Uint8Array; nulls: number } |
   return { bitmap, nulls };
 }
 
+/** The batch as Arrow, made in its own buffers. */
 function toRecordBatch({ times, values }: SeriesBatch): RecordBatch {
   const { length } = times;
   const valid = validity(values);
@@ -76,6 +78,8 @@ export async function encodeSeries(
       signal?.throwIfAborted();
       rows += batch.times.length;
       await writer.write(toRecordBatch(batch));
+      discard(batch.times);
+      discard(batch.values);
     }
     await writer.finish();
     return rows;

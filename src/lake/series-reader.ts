@@ -42,7 +42,8 @@ async function* unitBatches(file: OpenFile, unit: ReadUnit, code: string): Async
         throw new InvalidRequestError('INPUT_READ_ERROR', `${name} has no column "${wanted}"`);
       return data;
     };
-    let times = timesOf(column(TIME_COLUMN), `${name}: column "${TIME_COLUMN}"`);
+    const timeColumn = column(TIME_COLUMN);
+    let times = timesOf(timeColumn, `${name}: column "${TIME_COLUMN}"`);
     let values = numbersOf(column(VALUE_COLUMN), `${name}: column "${VALUE_COLUMN}"`);
     if (unit.filtered) {
       const rows = rowsHolding(column(CODE_COLUMN), code, `${name}: column "${CODE_COLUMN}"`);
@@ -51,7 +52,7 @@ async function* unitBatches(file: OpenFile, unit: ReadUnit, code: string): Async
         values = pick(values, rows);
       }
     }
-    const kept = withoutTimeless(times, values);
+    const kept = timeColumn.nullCount === 0 ? { times, values } : withoutTimeless(times, values);
     if (kept.times.length > 0) yield kept;
   }
 }
@@ -66,7 +67,6 @@ function pick(source: Float64Array, rows: Uint32Array): Float64Array {
 function withoutTimeless(times: Float64Array, values: Float64Array): SeriesBatch {
   let count = 0;
   for (let i = 0; i < times.length; i++) if (!Number.isNaN(times[i]!)) count++;
-  if (count === times.length) return { times, values };
   const rows = new Uint32Array(count);
   for (let i = 0, n = 0; i < times.length; i++) if (!Number.isNaN(times[i]!)) rows[n++] = i;
   return { times: pick(times, rows), values: pick(values, rows) };

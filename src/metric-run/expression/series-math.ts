@@ -6,6 +6,7 @@
  * said (infinity less infinity) are null.
  */
 
+import { discard } from '../../common/discard.ts';
 import type { AlignedFlow } from './align.ts';
 import type { MathOp } from './expression.ts';
 import type { Flow } from './frame.ts';
@@ -24,6 +25,7 @@ export function seriesMath(op: MathOp, scale: number, input: AlignedFlow, qualit
       else if (op === 'multiply') multiply(left, right, out);
       else quality.divisionsByZero += divide(left, right, out);
       if (scale !== 1) scaleBy(out, scale);
+      if (out === left && rows.owned[1]) discard(right);
       return { times: rows.times, values: out, ownsValues: true };
     },
   };

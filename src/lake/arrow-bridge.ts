@@ -1,0 +1,55 @@
+/**
+ * Record batches across the border between apache-arrow (JavaScript) and parquet-wasm (WASM memory).
+ *
+ * Out of WASM a batch is a view of its memory (the Arrow C data interface), without a copy; it holds
+ * until the next call into WASM, which may move that memory. Into WASM a batch goes as an IPC stream.
+ */
+
+import { type RecordBatch, type Schema, Table, tableFromIPC, tableToIPC } from 'apache-arrow';
+import { parseRecordBatch } from 'arrow-js-ffi';
+import { type RecordBatch as WasmBatch, Table as WasmTable, wasmMemory } from 'parquet-wasm';
+import { discard } from '../common/discard.ts';
+import { createDenseMessages } from './dense-message.ts';
+
+export interface BorrowedBatch {
+  readonly batch: RecordBatch;
+  /** Frees the WASM memory behind the batch. */
+  release(): void;
+}
+
+/** A batch of WASM's as one of JavaScript's, to be copied from before the next call into WASM. */
+export function borrowBatch(source: WasmBatch): BorrowedBatch {
+  const exported = source.toFFI();
+  try {
+    const { buffer } = wasmMemory();
+    const batch = parseRecordBatch(buffer, exported.arrayAddr(), exported.schemaAddr(), false);
+    return {
+      batch,
+      release() {
+        exported.free();
+        source.free();
+      },
+    };
+  } catch {
+    // A type that the C interface's parser does not know (string views): by IPC, which copies.
+    exported.free();
+    const batch = tableFromIPC(source.intoIPCStream()).batches[0];
+    if (batch === undefined) throw new Error('the decoder gave an empty batch');
+    return { batch, release() {} };
+  }
+}
+
+/** Lends batches of one schema to WASM, which must consume or free what it is given. */
+export function createLender(schema: Schema): (batch: RecordBatch) => WasmBatch[] {
+  const denseMessage = createDenseMessages(schema);
+  return (batch) => {
+    const message = denseMessage(batch) ?? tableToIPC(new Table(schema, [batch]), 'stream');
+    const table = WasmTable.fromIPCStream(message);
+    discard(message);
+    try {
+      return table.recordBatches();
+    } finally {
+      table.free();
+    }
+  };
+}
