@@ -12,4 +12,4 @@ const modules = globSync('dist/**/*.js').filter((path) => !NOT_THE_WORKER.test(p
 if (modules.length === 0) throw new Error('dist holds no modules');
 for (const name of Object.keys(dependencies)) await import(name);
 for (const path of modules) await import(pathToFileURL(path).href);
-console.log(`${Object.keys(dependencies).length} packages and ${modules.length} modules load`);
+process.stdout.write(`${Object.keys(dependencies).length} packages and ${modules.length} modules load\n`);
