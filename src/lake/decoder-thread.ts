@@ -4,7 +4,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../common/clock.ts';
 import { toErrorRecord } from '../common/errors.ts';
 import type { DecoderAnswer, DecoderNews, DecoderOrder, RemoteFile } from './decoder-protocol.ts';
-import { openLake } from './lake.ts';
+import type { Lake } from './lake.ts';
 import { openLocalFile, type RandomAccess, reopenObject } from './random-access.ts';
 import type { RequestObservation } from './request-observer.ts';
 import { openSeries } from './series-reader.ts';
@@ -18,7 +18,8 @@ function serve(port: MessagePort, settings: ThreadSettings): void {
     conflict() {},
     retry() {},
   };
-  const lake = openLake(settings.s3, systemClock, observer);
+  // Opened for the first object: who reads local files alone needs no SDK.
+  let lake: Lake | undefined;
   let credits = 0;
   let wake: () => void = () => {};
   let cancel = new AbortController();
@@ -30,6 +31,7 @@ function serve(port: MessagePort, settings: ThreadSettings): void {
 
   async function opened(file: RemoteFile, signal: AbortSignal): Promise<RandomAccess> {
     if (file.kind === 'local') return await openLocalFile(file.path);
+    lake ??= (await import('./lake.ts')).openLake(settings.s3, systemClock, observer);
     return reopenObject(lake.store, file, signal);
   }
 

@@ -22,9 +22,9 @@ export interface DecoderThreads {
 }
 
 /** Batches under way from a decoder: enough to keep it busy, 1 MiB each. */
-const CREDITS = 8;
+const CREDITS = 4;
 /** Credits are given this many at a time: a message between threads has its price. */
-const CREDITS_AT_ONCE = 4;
+const CREDITS_AT_ONCE = 2;
 
 /** A decoder makes few small objects: room for many of them would only be memory held. */
 const LIMITS = { maxYoungGenerationSizeMb: 4 } as const;

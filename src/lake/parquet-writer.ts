@@ -1,6 +1,7 @@
 /**
  * Encoding Arrow record batches into one Parquet file, as a stream, by parquet-wasm: bytes are handed
- * to `sink` as row groups fill up, so memory holds one row group and no file.
+ * to `sink` as row groups fill up, so memory holds one row group and no file. They are the sink's until
+ * it resolves, and are given back then.
  *
  * WASM memory is freed only by hand: every table handed over is freed once its batches are taken.
  * Must only be loaded in worker threads.
@@ -22,6 +23,7 @@ import {
   transformParquetStream,
   WriterPropertiesBuilder,
 } from 'parquet-wasm';
+import { discard } from '../common/discard.ts';
 import type { OutputCompression } from '../contract/output-compression.ts';
 import { createLender } from './arrow-bridge.ts';
 
@@ -102,7 +104,10 @@ export function openParquetWriter(
 
   const drained = (async () => {
     const output = await transformParquetStream(input, writerProperties(layout));
-    for await (const bytes of output as unknown as AsyncIterable<Uint8Array>) await sink(bytes);
+    for await (const bytes of output as unknown as AsyncIterable<Uint8Array>) {
+      await sink(bytes);
+      discard(bytes);
+    }
   })().catch((error: unknown) => {
     failure = error;
     wake();

@@ -1,0 +1,38 @@
+/** DuckDB with two threads, as a side: one statement, warmed up once. */
+
+import { DuckDBInstance } from '@duckdb/node-api';
+import { ownPeakMb, type Side } from './case.ts';
+
+/** Runs `statements` on a fresh in-memory database with two threads; returns the last one's count, if it has one. */
+export async function duckdb(statements: readonly string[]): Promise<number> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+  const connection = await instance.connect();
+  try {
+    let count = 0;
+    for (const statement of statements) {
+      const reader = await connection.runAndReadAll(statement);
+      count = Number(reader.getRows()[0]?.[0] ?? 0);
+    }
+    return count;
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+/** `statement(dir)` must be a COPY, whose answer is its row count. */
+export function duckdbSide(name: string, statement: (dir: string) => string): Side {
+  return {
+    name,
+    async run(_root, dir) {
+      const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+      const connection = await instance.connect();
+      const pass = async () => Number((await connection.runAndReadAll(statement(dir))).getRows()[0]?.[0]);
+      await pass();
+      const started = performance.now();
+      const rows = await pass();
+      const seconds = (performance.now() - started) / 1000;
+      return { seconds, rows, peakMb: ownPeakMb() };
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export const WORKER_CASES: readonly import('./case.ts').BenchCase[] = [];
