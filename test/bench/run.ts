@@ -50,10 +50,17 @@ async function defaultBase(): Promise<string> {
   return stdout.trim() === '' ? 'HEAD~1' : 'HEAD';
 }
 
-async function runSide(name: string, side: string, root: string, dir: string): Promise<SideResult | undefined> {
+async function runSide(
+  name: string,
+  side: string,
+  root: string,
+  dir: string,
+): Promise<SideResult | undefined> {
   const script = join(import.meta.dirname, 'side-process.ts');
   try {
-    const { stdout } = await execute(process.execPath, [script, name, side, root, dir], { maxBuffer: 1 << 26 });
+    const { stdout } = await execute(process.execPath, [script, name, side, root, dir], {
+      maxBuffer: 1 << 26,
+    });
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as SideResult;
   } catch (error) {
     say(`  ${side} did not run: ${String((error as { stderr?: string }).stderr ?? error).slice(0, 2000)}`);
@@ -90,7 +97,8 @@ function table(bench: BenchCase, rows: readonly Row[]): string[] {
     const extra = Object.keys(row.results[0]!.extra ?? {}).map((name) => {
       return `${name} ${figure(row, (result) => result.extra?.[name] ?? Number.NaN).toFixed(1)}`;
     });
-    const versus = row === ours ? '' : `  ours ${faster.toFixed(2)} x as fast, ${memory.toFixed(2)} x the memory`;
+    const versus =
+      row === ours ? '' : `  ours ${faster.toFixed(2)} x as fast, ${memory.toFixed(2)} x the memory`;
     lines.push(
       `  ${row.side.padEnd(22)} ${(seconds * 1000).toFixed(0).padStart(7)} ms ${peak.toFixed(0).padStart(6)} MiB` +
         `  ${row.results[0]!.rows} rows${extra.length > 0 ? `  ${extra.join(', ')}` : ''}${versus}`,
@@ -109,12 +117,17 @@ async function main(): Promise<void> {
     },
   });
   const unknown = positionals.filter((name) => !BENCH_CASES.some((bench) => bench.name === name));
-  if (unknown.length > 0) throw new Error(`no case ${unknown.join(', ')}; there are: ${BENCH_CASES.map(({ name }) => name).join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(
+      `no case ${unknown.join(', ')}; there are: ${BENCH_CASES.map(({ name }) => name).join(', ')}`,
+    );
   const chosen = BENCH_CASES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const commit = values.base ?? (await defaultBase());
   const base = commit === 'none' ? undefined : await checkout(commit);
   const gib = (totalmem() / 2 ** 30).toFixed(0);
-  say(`${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${gib} GiB, Node ${process.version}; base ${base === undefined ? 'none' : commit}`);
+  say(
+    `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${gib} GiB, Node ${process.version}; base ${base === undefined ? 'none' : commit}`,
+  );
   say(`medians of ${values.rounds} rounds, sides in turn, each in its own process, after one warm-up pass\n`);
   const report: Record<string, unknown> = {};
   try {
