@@ -16,7 +16,6 @@
  */
 
 import { InvalidRequestError } from '../common/errors.ts';
-import { copyInto, type SourceBatch } from '../contract/tier-file/source.ts';
 import {
   allocateColumn,
   type BooleanColumn,
@@ -31,12 +30,16 @@ import {
 } from '../contract/tier-file/table.ts';
 import { TextPool } from '../contract/tier-file/text-pool.ts';
 import { RowOrder } from './row-order.ts';
+import { Tournament } from './tournament.ts';
 
-/** One sorted input. `next` yields batches in order and undefined at the end. */
+/** One sorted input: a file, as file-reader.ts gives it. */
 export interface Run {
   /** For errors: the file's key. */
   readonly name: string;
-  next(): Promise<SourceBatch | undefined>;
+  /** How many of the next rows can be read at once; waits for them; 0 at the end. */
+  available(): Promise<number>;
+  /** Reads the next rows, of those available, into rows [at, at + rows) of the columns. */
+  read(columns: readonly Column[], at: number, rows: number): void;
 }
 
 export interface MergeSpec {
@@ -66,31 +69,20 @@ const MIN_WINDOW_ROWS = 1_024;
 /** Texts are sorted out when their bytes or number exceed these, and twice what was left last time. */
 const POOL_LIMITS = { bytes: 32 << 20, texts: 1 << 20 };
 
-type Step = { readonly kind: 'refill'; readonly run: number } | { readonly kind: 'full' | 'done' };
-const FULL: Step = { kind: 'full' };
-const DONE: Step = { kind: 'done' };
-
-/** A run's state: its window in the slab, and the batch that fills it next. */
-interface Lane {
-  readonly index: number;
-  readonly run: Run;
-  readonly window: number;
-  /** The next slab row to be chosen, and the end of the rows that were filled in. */
-  at: number;
-  end: number;
-  /** Whether the rows in the window ascend without equals, so that they can be taken many at a time. */
-  strict: boolean;
-  batch: SourceBatch | undefined;
-  batchAt: number;
-  coming: Promise<SourceBatch | undefined>;
-}
+/** Why choosing paused: the winner's window is used up, the output is full, or all runs are at their ends. */
+type Pause = 'refill' | 'full' | 'done';
 
 export class Merge {
   readonly #spec: MergeSpec;
   readonly #windowRows: number;
   readonly #rowGroupRows: number;
-  readonly #lanes: Lane[];
-  #active: Lane[] = [];
+  readonly #runs: readonly Run[];
+  /** For each run: the next slab row to be chosen, and the end of its filled rows. */
+  readonly #at: Int32Array;
+  readonly #end: Int32Array;
+  /** For each run: whether the rows in its window ascend without equals, so that many can be taken at once. */
+  readonly #strict: boolean[];
+  readonly #tournament: Tournament;
   #slab: Column[];
   #out: Column[];
   readonly #order: RowOrder;
@@ -98,46 +90,40 @@ export class Merge {
   readonly #selection: Uint32Array;
   #selected = 0;
   #outRows = 0;
-  /** The last chosen row, and its lane. When its window is filled anew it lives on in the slab's last row. */
+  /** The last chosen row and its run. When its window is filled anew it lives on in the slab row `#keptRow`. */
   #last = -1;
-  #lastLane = -1;
-  readonly #lastRow: number;
+  #lastRun = -1;
+  readonly #keptRow: number;
+  /** A slab row after all others: where a run stands that is at its end. */
+  readonly #endRow: number;
   #rowsRead = 0;
   #rowsWritten = 0;
   #duplicates = 0;
   #poolBytes = POOL_LIMITS.bytes;
   #poolTexts = POOL_LIMITS.texts;
 
-  /** @param runs the inputs, oldest first: of equal rows the later run's stays */
+  /** @param runs the inputs, one or more, oldest first: of equal rows the later run's stays */
   constructor(runs: readonly Run[], spec: MergeSpec) {
     this.#spec = spec;
+    this.#runs = runs;
     this.#rowGroupRows = spec.rowGroupRows ?? DEFAULT_ROWS;
-    const slabRows = spec.slabRows ?? DEFAULT_ROWS;
-    this.#windowRows = Math.max(MIN_WINDOW_ROWS, Math.floor(slabRows / Math.max(1, runs.length)));
-    this.#lastRow = this.#windowRows * runs.length;
+    this.#windowRows = Math.max(MIN_WINDOW_ROWS, Math.floor((spec.slabRows ?? DEFAULT_ROWS) / runs.length));
+    this.#keptRow = this.#windowRows * runs.length;
+    this.#endRow = this.#keptRow + 1;
     const pools = new Map(spec.columns.map(({ name }) => [name, new TextPool()]));
     const allocate = (rows: number) =>
       spec.columns.map((column) => allocateColumn(column, rows, () => pools.get(column.name)!));
-    this.#slab = allocate(this.#lastRow + 1);
+    this.#slab = allocate(this.#endRow + 1);
     this.#out = allocate(this.#rowGroupRows);
-    this.#order = new RowOrder(this.#keyColumns(), this.#column(spec.time) as WideColumn, this.#lastRow + 1);
+    const order = new RowOrder(this.#keyColumns(), this.#column(spec.time) as WideColumn, this.#endRow + 1);
+    const at = new Int32Array(runs.length).fill(this.#endRow);
+    this.#order = order;
+    this.#at = at;
+    this.#end = at.slice();
+    this.#strict = runs.map(() => true);
+    this.#tournament = new Tournament(runs.length, (a, b) => order.compare(at[a]!, at[b]!));
     this.#ceased = (this.#column(spec.ceased) as BooleanColumn | undefined)?.flags;
-    this.#selection = new Uint32Array(Math.max(this.#lastRow, this.#rowGroupRows));
-    this.#lanes = runs.map((run, index) => {
-      const window = index * this.#windowRows;
-      const coming = Promise.resolve(undefined);
-      return {
-        index,
-        run,
-        window,
-        at: window,
-        end: window,
-        strict: true,
-        batch: undefined,
-        batchAt: 0,
-        coming,
-      };
-    });
+    this.#selection = new Uint32Array(this.#rowGroupRows);
   }
 
   get counts(): MergeCounts {
@@ -149,15 +135,16 @@ export class Merge {
    * Throws what a run throws, and INPUT_READ_ERROR for a run out of order.
    */
   async *tables(): AsyncGenerator<Table, void, undefined> {
-    for (const lane of this.#lanes) this.#request(lane);
-    for (const lane of this.#lanes) if (await this.#refill(lane)) this.#active.push(lane);
+    await Promise.all(this.#runs.map((run) => run.available()));
+    for (const run of this.#runs.keys()) await this.#refill(run);
+    this.#tournament.start();
     for (;;) {
       const step = this.#choose();
       this.#copySelected();
-      if (step.kind === 'refill') {
-        const lane = this.#lanes[step.run]!;
+      if (step === 'refill') {
         this.#keepLast();
-        if (!(await this.#refill(lane))) this.#active = this.#active.filter((other) => other !== lane);
+        await this.#refill(this.#tournament.winner);
+        this.#tournament.replay();
         continue;
       }
       if (this.#outRows > 0) {
@@ -165,7 +152,7 @@ export class Merge {
         yield { rows: this.#outRows, columns: this.#out };
         this.#outRows = 0;
       }
-      if (step.kind === 'done') return;
+      if (step === 'done') return;
       this.#sortOutTexts();
     }
   }
@@ -178,105 +165,81 @@ export class Merge {
     return this.#spec.keys.map((name) => this.#column(name) as TextColumn);
   }
 
-  /** Asks for a lane's next batch ahead of need, so that reading it overlaps with merging. */
-  #request(lane: Lane): void {
-    lane.coming = lane.run.next();
-    lane.coming.catch(() => {});
-  }
-
-  /** Fills a lane's window from its run; false at the run's end. */
-  async #refill(lane: Lane): Promise<boolean> {
-    while (lane.batch === undefined || lane.batchAt === lane.batch.rows) {
-      lane.batch = await lane.coming;
-      lane.batchAt = 0;
-      if (lane.batch === undefined) return false;
-      this.#request(lane);
-    }
-    const rows = Math.min(this.#windowRows, lane.batch.rows - lane.batchAt);
-    for (const column of this.#slab) {
-      copyInto(column, lane.window, lane.batch, lane.batchAt, rows, lane.run.name);
-    }
-    lane.batchAt += rows;
-    if (lane.batchAt === lane.batch.rows) lane.batch.release?.();
-    lane.at = lane.window;
-    lane.end = lane.window + rows;
+  /** Fills a run's window; at the run's end it then stands at the end row. */
+  async #refill(run: number): Promise<void> {
+    const source = this.#runs[run]!;
+    const rows = Math.min(this.#windowRows, await source.available());
+    const window = run * this.#windowRows;
+    this.#at[run] = rows === 0 ? this.#endRow : window;
+    this.#end[run] = rows === 0 ? this.#endRow : window + rows;
+    if (rows === 0) return;
+    source.read(this.#slab, window, rows);
     this.#rowsRead += rows;
     if (this.#order.refresh()) this.#fillAll();
-    else this.#order.fill(lane.at, lane.end);
-    lane.strict = this.#checkOrder(lane);
-    return true;
+    else this.#order.fill(window, window + rows);
+    this.#strict[run] = this.#checkOrder(run);
   }
 
   #fillAll(): void {
-    for (const lane of this.#lanes) this.#order.fill(lane.at, lane.end);
-    this.#order.fill(this.#lastRow, this.#lastRow + 1);
+    for (const run of this.#runs.keys()) this.#order.fill(this.#at[run]!, this.#end[run]!);
+    this.#order.fill(this.#keptRow, this.#keptRow + 1);
   }
 
   /** Whether a window's rows ascend strictly; throws when one comes before its forerunner. */
-  #checkOrder(lane: Lane): boolean {
+  #checkOrder(run: number): boolean {
     let strict = true;
-    for (let row = lane.at + 1; row < lane.end; row++) {
+    for (let row = this.#at[run]! + 1; row < this.#end[run]!; row++) {
       const order = this.#order.compare(row - 1, row);
-      if (order > 0) throw unsorted(lane.run.name);
+      if (order > 0) throw unsorted(this.#runs[run]!.name);
       if (order === 0) strict = false;
     }
     return strict;
   }
 
-  /** Chooses rows until a window is used up or the output is full. */
-  #choose(): Step {
+  /** Chooses rows until it must pause. */
+  #choose(): Pause {
     const order = this.#order;
+    const tournament = this.#tournament;
     const selection = this.#selection;
     const room = this.#rowGroupRows - this.#outRows;
-    while (this.#active.length > 0) {
-      const [least, second] = this.#leastTwo();
-      let row = least.at;
+    for (;;) {
+      const run = tournament.winner;
+      let row = this.#at[run]!;
+      if (row === this.#endRow) return 'done';
       const toLast = this.#last < 0 ? 1 : order.compare(row, this.#last);
-      if (toLast < 0) throw unsorted(least.run.name);
-      if (toLast === 0) {
-        this.#resolve(row, least.index);
-        least.at = row + 1;
-      } else {
-        if (this.#selected === room) return FULL;
-        const end = Math.min(least.strict ? least.end : row + 1, row + room - this.#selected);
-        const stop = second === undefined ? end : order.endOfRun(row + 1, end, second.at);
+      if (toLast < 0) throw unsorted(this.#runs[run]!.name);
+      if (toLast === 0) this.#resolve(row++, run);
+      else {
+        if (this.#selected === room) return 'full';
+        // A run that wins twice in succession may go on winning: find out how far.
+        const stop = run === this.#lastRun && this.#strict[run] ? this.#endOfRun(run, row, room) : row + 1;
         while (row < stop) selection[this.#selected++] = row++;
-        this.#last = stop - 1;
-        this.#lastLane = least.index;
-        least.at = stop;
+        this.#last = row - 1;
+        this.#lastRun = run;
       }
-      if (least.at === least.end) return { kind: 'refill', run: least.index };
+      this.#at[run] = row;
+      if (row === this.#end[run]) return 'refill';
+      tournament.replay();
     }
-    return DONE;
   }
 
-  /** The lanes whose next rows come first and second. */
-  #leastTwo(): [Lane, Lane | undefined] {
-    const order = this.#order;
-    const active = this.#active;
-    let least = active[0]!;
-    let second: Lane | undefined;
-    for (let i = 1; i < active.length; i++) {
-      const lane = active[i]!;
-      if (second !== undefined && order.compare(lane.at, second.at) >= 0) continue;
-      if (order.compare(lane.at, least.at) < 0) {
-        second = least;
-        least = lane;
-      } else second = lane;
-    }
-    return [least, second];
+  /** The end of the rows from `row` on that come before every other run's next row, as far as there is room. */
+  #endOfRun(run: number, row: number, room: number): number {
+    const end = Math.min(this.#end[run]!, row + room - this.#selected);
+    const other = this.#tournament.runnerUp();
+    return other < 0 ? end : this.#order.endOfRun(row + 1, end, this.#at[other]!);
   }
 
   /** Of the last chosen row and one equal to it, keeps the better. */
-  #resolve(row: number, lane: number): void {
+  #resolve(row: number, run: number): void {
     this.#duplicates++;
     const difference = this.#rankOf(row) - this.#rankOf(this.#last);
-    if (difference > 0 || (difference === 0 && lane <= this.#lastLane)) return;
+    if (difference > 0 || (difference === 0 && run <= this.#lastRun)) return;
     if (this.#selected > 0) this.#selected--;
     else this.#outRows--;
     this.#selection[this.#selected++] = row;
     this.#last = row;
-    this.#lastLane = lane;
+    this.#lastRun = run;
   }
 
   /** 0 for a living row, 1 for one that does not say, 2 for a ceased one. */
@@ -297,11 +260,11 @@ export class Merge {
 
   /** Saves the last chosen row from being overwritten. */
   #keepLast(): void {
-    if (this.#last < 0 || this.#last === this.#lastRow) return;
+    if (this.#last < 0 || this.#last === this.#keptRow) return;
     const row = new Uint32Array([this.#last]);
-    for (const column of this.#slab) gather(column, row, 1, column, this.#lastRow);
-    this.#order.fill(this.#lastRow, this.#lastRow + 1);
-    this.#last = this.#lastRow;
+    for (const column of this.#slab) gather(column, row, 1, column, this.#keptRow);
+    this.#order.fill(this.#keptRow, this.#keptRow + 1);
+    this.#last = this.#keptRow;
   }
 
   /** Forgets the texts of keys that are past, when there are many. The output must be empty. */
@@ -315,8 +278,8 @@ export class Merge {
       if (column.kind !== 'text') continue;
       const pool = new TextPool();
       const moved = new Int32Array(column.pool.size);
-      for (const lane of this.#lanes) this.#recode(column, lane.at, lane.end, moved, pool);
-      this.#recode(column, this.#lastRow, this.#lastRow + 1, moved, pool);
+      for (const run of this.#runs.keys()) this.#recode(column, this.#at[run]!, this.#end[run]!, moved, pool);
+      this.#recode(column, this.#keptRow, this.#keptRow + 1, moved, pool);
       this.#slab[i] = { ...column, pool };
       this.#out[i] = { ...(this.#out[i] as TextColumn), pool };
     }

@@ -8,7 +8,8 @@
  * - a row's order is its key words, then its time. Nulls come first.
  *
  * Texts that appear later can move the ranks of earlier ones or outgrow a digit: `refresh` says so, and
- * then the words of every row still in use must be made anew with `fill`.
+ * then the words of every row still in use must be made anew with `fill`. The last row is no row: it
+ * comes after all others, as the next row of a run at its end.
  */
 
 import type { TextColumn, WideColumn } from '../contract/tier-file/table.ts';
@@ -41,6 +42,7 @@ export class RowOrder {
     this.#time = time;
     this.#capacity = capacity;
     this.times = new Float64Array(capacity);
+    this.times[capacity - 1] = Number.POSITIVE_INFINITY;
   }
 
   /** Takes other key columns in place of the old, of the same rows but with codes of other pools. */
@@ -73,8 +75,9 @@ export class RowOrder {
 
   /** Less than, equal to or greater than 0, as row `a` comes before, with or after row `b`. */
   compare(a: number, b: number): number {
-    const difference = this.#first[a]! - this.#first[b]!;
-    if (difference !== 0) return difference;
+    const wordA = this.#first[a]!;
+    const wordB = this.#first[b]!;
+    if (wordA !== wordB) return wordA < wordB ? -1 : 1;
     if (this.words.length > 1) {
       const further = this.#compareFurther(a, b);
       if (further !== 0) return further;
@@ -95,8 +98,7 @@ export class RowOrder {
   #compareFurther(a: number, b: number): number {
     for (let i = 1; i < this.words.length; i++) {
       const words = this.words[i]!;
-      const difference = words[a]! - words[b]!;
-      if (difference !== 0) return difference;
+      if (words[a] !== words[b]) return words[a]! < words[b]! ? -1 : 1;
     }
     return 0;
   }
@@ -104,7 +106,7 @@ export class RowOrder {
   /** Times beyond 2^53 are equal doubles before they are equal. */
   #compareLongTimes(a: number, b: number): number {
     const time = this.times[a]!;
-    if (Math.abs(time) < Number.MAX_SAFE_INTEGER || time === Number.NEGATIVE_INFINITY) return 0;
+    if (Math.abs(time) < Number.MAX_SAFE_INTEGER || !Number.isFinite(time)) return 0;
     const { words } = this.#time;
     return words[a * 2 + 1]! - words[b * 2 + 1]! || (words[a * 2]! >>> 0) - (words[b * 2]! >>> 0);
   }
@@ -128,6 +130,7 @@ export class RowOrder {
     for (const [i, digit] of this.#digits.entries()) this.#digits[i] = { ...digit, word: word - digit.word };
     while (this.words.length <= word) this.words.push(new Float64Array(this.#capacity));
     this.words.length = word + 1;
+    for (const words of this.words) words[this.#capacity - 1] = Number.POSITIVE_INFINITY;
     this.#first = this.words[0]!;
   }
 }

@@ -11,9 +11,21 @@
  * every other text, `2026-01-23T12:00:00Z` too, and so do we.
  */
 
+import { InvalidRequestError } from '../../common/errors.ts';
 import { type Column, FALSE, TRUE, type WideColumn } from './table.ts';
 
 export type Problem = string | undefined;
+
+/** A problem with its place. `where` is what the rows come from, as a file's key; rows count from 0 here. */
+export function cellError(where: string, row: number, column: string, problem: string): InvalidRequestError {
+  return new InvalidRequestError(
+    'INPUT_READ_ERROR',
+    `${where}: row ${row + 1}, column ${column}: ${problem}`,
+    {
+      fields: { row: row + 1, column },
+    },
+  );
+}
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

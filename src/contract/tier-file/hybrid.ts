@@ -5,7 +5,7 @@
 
 import type { ByteSink } from './byte-sink.ts';
 
-/** A run shorter than this is cheaper packed. Packed values come in groups of eight. */
+/** Packed values come in groups of eight. */
 const GROUP = 8;
 
 /** Bits that a number up to `max` needs: 0 for 0. */
@@ -27,22 +27,28 @@ export function writeHybrid(
 ): void {
   let packedFrom = 0;
   let at = 0;
-  while (at < count) {
+  // Packed values come in whole groups, so a run pays where it fills one: look at groups only.
+  while (at + GROUP <= count) {
     const value = values[at]!;
-    let end = at + 1;
-    while (end < count && values[end] === value) end++;
-    // Packed values before the run must fill whole groups, if need be with the run's own first values.
-    const lent = (packedFrom - at) & (GROUP - 1);
-    if (end - at - lent >= GROUP) {
-      const runFrom = at + lent;
-      if (runFrom > packedFrom) writePacked(sink, values, packedFrom, runFrom, width);
-      sink.varint((end - runFrom) * 2);
-      for (let bits = 0; bits < width; bits += 8) sink.byte(value >>> bits);
-      packedFrom = end;
+    if (values[at + GROUP - 1] !== value || !isRun(values, at, value)) {
+      at += GROUP;
+      continue;
     }
+    let end = at + GROUP;
+    while (end < count && values[end] === value) end++;
+    if (at > packedFrom) writePacked(sink, values, packedFrom, at, width);
+    sink.varint((end - at) * 2);
+    for (let bits = 0; bits < width; bits += 8) sink.byte(value >>> bits);
+    packedFrom = end;
     at = end;
   }
   if (count > packedFrom) writePacked(sink, values, packedFrom, count, width);
+}
+
+/** Whether the group from `at` on is all of one value; its first and last are. */
+function isRun(values: Int32Array | Uint8Array, at: number, value: number): boolean {
+  for (let i = at + 1; i < at + GROUP - 1; i++) if (values[i] !== value) return false;
+  return true;
 }
 
 /** Values [from, to), packed low bits first; the last group is filled with zeros. */

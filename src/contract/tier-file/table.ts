@@ -64,6 +64,16 @@ export function allocateColumn(spec: ColumnSpec, capacity: number, pool: () => T
   return { name, kind, words: new Int32Array(capacity * 2), valid: new Uint8Array(capacity) };
 }
 
+/** Makes rows [at, at + rows) of a column null. */
+export function clearRows(column: Column, at: number, rows: number): void {
+  if (column.kind === 'text') column.codes.fill(0, at, at + rows);
+  else if (column.kind === 'boolean') column.flags.fill(NULL_FLAG, at, at + rows);
+  else {
+    column.words.fill(0, at * 2, (at + rows) * 2);
+    column.valid.fill(0, at, at + rows);
+  }
+}
+
 /** How many rows a column has room for. */
 export function capacityOf(column: Column): number {
   if (column.kind === 'text') return column.codes.length;

@@ -26,6 +26,7 @@ export interface TextRanks {
 
 export class TextPool {
   #bytes = new Uint8Array(4_096);
+  #view = new DataView(this.#bytes.buffer);
   /** Text `code` lies at bytes[offsets[code]] to bytes[offsets[code + 1]]. */
   #offsets = new Int32Array(258);
   #hashes = new Int32Array(257);
@@ -51,15 +52,8 @@ export class TextPool {
 
   /** The code of the text source[start, end), added when it is new. */
   intern(source: Uint8Array, start: number, end: number): number {
-    const hash = hashOf(source, start, end);
-    const places = this.#places;
-    const mask = places.length - 1;
-    let place = hash & mask;
-    for (let code = places[place]!; code !== 0; code = places[place]!) {
-      if (this.#hashes[code] === hash && this.#is(code, source, start, end)) return code;
-      place = (place + 1) & mask;
-    }
-    return this.#add(hash, source, start, end);
+    const view = viewOf(source);
+    return this.#intern(view, source.byteOffset + start, end - start);
   }
 
   /** The code of a string; for single values, not for columns. */
@@ -68,35 +62,30 @@ export class TextPool {
     return this.intern(bytes, 0, bytes.length);
   }
 
-  /**
-   * Interns a column of texts laid out as Arrow does it: text i is bytes[offsets[i]] to
-   * bytes[offsets[i + 1]]. `valid`, if given, holds a 0 for each null. Writes codes[at] and on.
-   */
+  /** Interns `count` texts bytes[starts[i], ends[i]); writes their codes to codes[at] and on. */
   internColumn(
-    offsets: Int32Array,
+    starts: Int32Array,
+    ends: Int32Array,
     bytes: Uint8Array,
-    valid: Uint8Array | null,
-    rows: number,
+    count: number,
     codes: Int32Array,
     at: number,
   ): void {
+    const view = viewOf(bytes);
+    const base = bytes.byteOffset;
     let previous = NULL_CODE;
-    for (let row = 0; row < rows; row++) {
-      if (valid !== null && valid[row] === 0) {
-        codes[at + row] = NULL_CODE;
-        continue;
-      }
-      const start = offsets[row]!;
-      const end = offsets[row + 1]!;
+    for (let i = 0; i < count; i++) {
+      const start = starts[i]!;
+      const length = ends[i]! - start;
       let code = previous;
-      if (code === NULL_CODE || !this.#is(code, bytes, start, end)) {
+      if (code === NULL_CODE || !this.#is(code, view, base + start, length)) {
         code = this.#followers[previous]!;
-        if (code === NULL_CODE || !this.#is(code, bytes, start, end)) {
-          code = this.intern(bytes, start, end);
+        if (code === NULL_CODE || !this.#is(code, view, base + start, length)) {
+          code = this.#intern(view, base + start, length);
           this.#followers[previous] = code;
         }
       }
-      codes[at + row] = code;
+      codes[at + i] = code;
       previous = code;
     }
   }
@@ -163,27 +152,50 @@ export class TextPool {
     return { ranks, count: this.#size, moved };
   }
 
-  #is(code: number, source: Uint8Array, start: number, end: number): boolean {
+  #intern(view: DataView, start: number, length: number): number {
+    const hash = hashOf(view, start, length);
+    const places = this.#places;
+    const mask = places.length - 1;
+    let place = hash & mask;
+    for (let code = places[place]!; code !== 0; code = places[place]!) {
+      if (this.#hashes[code] === hash && this.#is(code, view, start, length)) return code;
+      place = (place + 1) & mask;
+    }
+    return this.#add(hash, view, start, length);
+  }
+
+  /** Whether the text of `code` is that of view[start, start + length): four bytes at a time, the last first. */
+  #is(code: number, view: DataView, start: number, length: number): boolean {
     const offset = this.#offsets[code]!;
-    const length = end - start;
     if (this.#offsets[code + 1]! - offset !== length) return false;
-    const bytes = this.#bytes;
-    // Texts of one column differ mostly near their ends, so look there first.
-    for (let i = length - 1; i >= 0; i--) if (bytes[offset + i] !== source[start + i]) return false;
+    const own = this.#view;
+    if (length < 4) {
+      for (let i = 0; i < length; i++)
+        if (own.getUint8(offset + i) !== view.getUint8(start + i)) return false;
+      return true;
+    }
+    const last = length - 4;
+    if (own.getInt32(offset + last, true) !== view.getInt32(start + last, true)) return false;
+    for (let i = 0; i < last; i += 4) {
+      if (own.getInt32(offset + i, true) !== view.getInt32(start + i, true)) return false;
+    }
     return true;
   }
 
-  #add(hash: number, source: Uint8Array, start: number, end: number): number {
+  #add(hash: number, view: DataView, start: number, length: number): number {
     const code = this.#size;
     const offset = this.#offsets[code]!;
-    const needed = offset + end - start;
-    if (needed > this.#bytes.length) this.#bytes = grown(this.#bytes, Uint8Array, needed);
+    const needed = offset + length;
+    if (needed > this.#bytes.length) {
+      this.#bytes = grown(this.#bytes, Uint8Array, needed);
+      this.#view = new DataView(this.#bytes.buffer);
+    }
     if (code + 2 > this.#offsets.length) {
       this.#offsets = grown(this.#offsets, Int32Array, code + 2);
       this.#hashes = grown(this.#hashes, Int32Array, code + 1);
       this.#followers = grown(this.#followers, Int32Array, code + 1);
     }
-    this.#bytes.set(source.subarray(start, end), offset);
+    this.#bytes.set(new Uint8Array(view.buffer, start, length), offset);
     this.#offsets[code + 1] = needed;
     this.#hashes[code] = hash;
     this.#size = code + 1;
@@ -206,12 +218,31 @@ export class TextPool {
   }
 }
 
-/** FNV-1a with a last mixing, so that the low bits depend on all of the text. */
-function hashOf(source: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5 ^ (end - start);
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ source[i]!, 0x01000193);
+/** Mixes four bytes at a time; the last four may overlap those before them. */
+function hashOf(view: DataView, start: number, length: number): number {
+  let hash = 0x811c9dc5 ^ length;
+  if (length < 4) {
+    for (let i = 0; i < length; i++) hash = Math.imul(hash ^ view.getUint8(start + i), 0x01000193);
+  } else {
+    const last = length - 4;
+    for (let i = 0; i < last; i += 4) hash = mix(hash, view.getInt32(start + i, true));
+    hash = mix(hash, view.getInt32(start + last, true));
+  }
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   return hash ^ (hash >>> 13);
+}
+
+function mix(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, 0x85ebca6b);
+  return mixed ^ (mixed >>> 15);
+}
+
+let lastView: DataView = new DataView(new ArrayBuffer(0));
+
+/** A view of all the memory beneath `bytes`; the same one for arrays on the same memory in succession. */
+function viewOf(bytes: Uint8Array): DataView {
+  if (lastView.buffer !== bytes.buffer) lastView = new DataView(bytes.buffer);
+  return lastView;
 }
 
 interface GrowableConstructor<A> {

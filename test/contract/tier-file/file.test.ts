@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance, DuckDBTimestampTZValue } from '@duckdb/node-api';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parquetMetadata, parquetReadObjects } from 'hyparquet';
+import { openFile } from '../../../src/contract/tier-file/file-reader.ts';
+import type { ColumnSpec } from '../../../src/contract/tier-file/table.ts';
+import { anyTable } from './arbitraries.ts';
+import { compressors } from './hyparquet-codecs.ts';
+import { fileOf, inMemory, type Row, readRows, type Value } from './tables.ts';
+
+const specs: readonly ColumnSpec[] = [
+  { name: 'k', kind: 'text' },
+  { name: 't', kind: 'timestamp' },
+  { name: 'i', kind: 'int64' },
+  { name: 'f', kind: 'float64' },
+  { name: 'b', kind: 'boolean' },
+];
+
+function sampleRow(i: number): Row {
+  return [
+    `key ${i >> 2}`,
+    BigInt(i) * 600_000_000n,
+    i % 5 === 0 ? null : BigInt(i % 7),
+    i / 3,
+    i % 4 === 0 ? null : i % 3 === 0,
+  ];
+}
+
+describe('a tier file', () => {
+  let folder: string;
+  let instance: DuckDBInstance;
+  let duckdb: DuckDBConnection;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tier-file-'));
+    instance = await DuckDBInstance.create(':memory:', { threads: '1' });
+    duckdb = await instance.connect();
+    await duckdb.run("set TimeZone = 'UTC'");
+  });
+
+  afterAll(() => {
+    duckdb.closeSync();
+    instance.closeSync();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function duckRows(bytes: Uint8Array, query = 'select * from'): Promise<Value[][]> {
+    const path = join(folder, 'a.parquet');
+    writeFileSync(path, bytes);
+    const result = await duckdb.runAndReadAll(`${query} '${path}'`);
+    return result
+      .getRows()
+      .map((row) =>
+        row.map((value) => (value instanceof DuckDBTimestampTZValue ? value.micros : value) as Value),
+      );
+  }
+
+  test('reads back as it was written, whatever its columns, row groups and the pieces of reading', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        anyTable,
+        fc.integer({ min: 1, max: 50 }),
+        fc.integer({ min: 1, max: 50 }),
+        async (table, rowGroupRows, atOnce) => {
+          const bytes = await fileOf(table.specs, table.rows, { rowGroupRows });
+          expect(await readRows(inMemory(bytes).file, table.specs, undefined, atOnce)).toEqual(table.rows);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test('reads in DuckDB as it was written', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyTable, fc.integer({ min: 1, max: 50 }), async (table, rowGroupRows) => {
+        // DuckDB's times end before ours.
+        const bytes = await fileOf(table.specs, table.rows, { rowGroupRows });
+        expect(await duckRows(bytes)).toEqual(table.rows);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('reads in hyparquet as it was written', async () => {
+    const rows = Array.from({ length: 100 }, (_, i) => sampleRow(i));
+    const bytes = await fileOf(specs, rows, { rowGroupRows: 33 });
+    const file = new Uint8Array(bytes).buffer;
+    const objects = await parquetReadObjects({ file, compressors });
+    expect(objects.map(({ k, t, i, f, b }) => [k, BigInt((t as Date).getTime()) * 1000n, i, f, b])).toEqual(
+      rows,
+    );
+  });
+
+  test('has the documented types', async () => {
+    const described = await duckRows(await fileOf(specs, [sampleRow(1)]), 'describe select * from');
+    expect(described.map((row) => row.slice(0, 3))).toEqual([
+      ['k', 'VARCHAR', 'YES'],
+      ['t', 'TIMESTAMP WITH TIME ZONE', 'YES'],
+      ['i', 'BIGINT', 'YES'],
+      ['f', 'DOUBLE', 'YES'],
+      ['b', 'BOOLEAN', 'YES'],
+    ]);
+  });
+
+  test('tells its writer, its sort order, and the bounds of each chunk', async () => {
+    const rows: Row[] = [
+      ['b', 5_000n, null, -0, false],
+      ['a', -5_000n, 2n ** 62n, Number.NaN, true],
+      [null, null, -1n, 7, null],
+    ];
+    const bytes = await fileOf(specs, rows, { sortedBy: ['k', 't'] });
+    const metadata = parquetMetadata(new Uint8Array(bytes).buffer);
+    expect(metadata.created_by).toBe('tidemill test');
+    expect(metadata.row_groups[0]!.sorting_columns).toEqual([
+      { column_idx: 0, descending: false, nulls_first: true },
+      { column_idx: 1, descending: false, nulls_first: true },
+    ]);
+    const statistics = metadata.row_groups[0]!.columns.map(({ meta_data }) => meta_data!.statistics!);
+    const bounds = statistics.map(({ min_value, max_value, null_count }) => [
+      min_value,
+      max_value,
+      null_count,
+    ]);
+    expect(bounds).toEqual([
+      ['a', 'b', 1n],
+      [new Date(-5), new Date(5), 1n],
+      [-1n, 2n ** 62n, 1n],
+      [-0, 7, 0n],
+      [false, true, 1n],
+    ]);
+  });
+
+  test('is small where values repeat', async () => {
+    const rows = Array.from({ length: 50_000 }, (_, i) => sampleRow(i % 64));
+    expect((await fileOf(specs, rows)).length).toBeLessThan(10_000);
+  });
+
+  test('stores many distinct values plainly, and reads them back', async () => {
+    const rows = Array.from(
+      { length: 3_000 },
+      (_, i): Row => [`${i}`, BigInt(i) ** 4n % 2n ** 52n, BigInt(i) * 2n ** 33n, Math.sin(i), true],
+    );
+    const bytes = await fileOf(specs, rows);
+    expect(await readRows(inMemory(bytes).file, specs, undefined, 700)).toEqual(rows);
+    expect(await duckRows(bytes)).toEqual(rows);
+  });
+
+  test('with no rows is a file all the same', async () => {
+    const bytes = await fileOf(specs, []);
+    expect(await duckRows(bytes)).toEqual([]);
+    expect(await readRows(inMemory(bytes).file, specs)).toEqual([]);
+  });
+
+  test('is read in one go when it is small, else by footer and row group, the next one ahead', async () => {
+    const small = inMemory(await fileOf(specs, [sampleRow(1), sampleRow(2)]));
+    await readRows(small.file, specs);
+    expect(small.reads).toEqual([[0, small.file.size]]);
+
+    const rows = Array.from(
+      { length: 60_000 },
+      (_, i): Row => [`${i}`, BigInt(i) ** 3n, BigInt(i) ** 3n * 77n, Math.sin(i), true],
+    );
+    const large = inMemory(await fileOf(specs, rows, { rowGroupRows: 20_000 }));
+    const opened = await openFile(large.file);
+    expect(large.reads).toEqual([[large.file.size - 65_536, large.file.size]]);
+    opened.select(['k', 'f']);
+    expect(large.reads).toHaveLength(2);
+    expect(await opened.available()).toBe(20_000);
+    expect(large.reads).toHaveLength(3);
+  });
+});

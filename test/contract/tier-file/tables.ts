@@ -1,0 +1,90 @@
+/** Tables and files for tests of the tiers: made from plain rows, and read back as plain rows. */
+
+import { putDouble, putNull, putValue, putWhole } from '../../../src/contract/tier-file/cell.ts';
+import { openFile, type RandomAccess } from '../../../src/contract/tier-file/file-reader.ts';
+import { TierFileWriter } from '../../../src/contract/tier-file/file-writer.ts';
+import {
+  allocateColumn,
+  type Column,
+  type ColumnSpec,
+  type Table,
+  valueAt,
+} from '../../../src/contract/tier-file/table.ts';
+import { TextPool } from '../../../src/contract/tier-file/text-pool.ts';
+
+export type Value = string | bigint | number | boolean | null;
+export type Row = readonly Value[];
+
+/** Puts a value as `valueAt` gives it: microseconds of a timestamp as a bigint too. */
+function put(column: Column, row: number, value: Value): void {
+  if (value === null) putNull(column, row);
+  else if (column.kind === 'timestamp' && typeof value === 'bigint') putWhole(column, row, Number(value));
+  else if (column.kind === 'float64' && typeof value === 'number') putDouble(column, row, value);
+  else {
+    const problem = putValue(column, row, value);
+    if (problem !== undefined) throw new Error(problem);
+  }
+}
+
+export function tableOf(specs: readonly ColumnSpec[], rows: readonly Row[]): Table {
+  const columns = specs.map((spec) => allocateColumn(spec, rows.length, () => new TextPool()));
+  rows.forEach((row, i) => {
+    columns.forEach((column, j) => {
+      put(column, i, row[j]!);
+    });
+  });
+  return { rows: rows.length, columns };
+}
+
+export function rowsOf(table: Table): Value[][] {
+  return Array.from({ length: table.rows }, (_, row) => table.columns.map((column) => valueAt(column, row)));
+}
+
+/** A file of the rows, `rowGroupRows` in each row group. */
+export async function fileOf(
+  specs: readonly ColumnSpec[],
+  rows: readonly Row[],
+  options: { readonly sortedBy?: readonly string[]; readonly rowGroupRows?: number } = {},
+): Promise<Uint8Array> {
+  const { sortedBy = [], rowGroupRows = Math.max(1, rows.length) } = options;
+  const writer = new TierFileWriter({ columns: specs, sortedBy, createdBy: 'tidemill test' });
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < rows.length; at += rowGroupRows) {
+    parts.push(...(await writer.rowGroup(tableOf(specs, rows.slice(at, at + rowGroupRows)))));
+  }
+  parts.push(...writer.finish());
+  return Buffer.concat(parts);
+}
+
+/** A file in memory that counts how often and how much is read of it. */
+export function inMemory(bytes: Uint8Array, name = 'a.parquet') {
+  const reads: [number, number][] = [];
+  const file: RandomAccess = {
+    name,
+    size: bytes.length,
+    read(start, end) {
+      reads.push([start, end]);
+      return Promise.resolve(bytes.subarray(start, end));
+    },
+  };
+  return { file, reads };
+}
+
+/** All rows of a file, as columns of the given kinds. */
+export async function readRows(
+  file: RandomAccess,
+  specs: readonly ColumnSpec[],
+  codecs?: Parameters<typeof openFile>[1],
+  atOnce = Number.POSITIVE_INFINITY,
+): Promise<Value[][]> {
+  const opened = await openFile(file, codecs);
+  opened.select(specs.map(({ name }) => name));
+  const rows: Value[][] = [];
+  for (let available = await opened.available(); available > 0; available = await opened.available()) {
+    const count = Math.min(available, atOnce);
+    const columns = specs.map((spec) => allocateColumn(spec, count, () => new TextPool()));
+    opened.read(columns, 0, count);
+    rows.push(...rowsOf({ rows: count, columns }));
+  }
+  return rows;
+}
