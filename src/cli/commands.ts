@@ -1,0 +1,9 @@
+/** The commands of `tidemill`, in the order in which --help lists them. New ones, and groups of them, are added here. */
+
+import type { CommandModule } from './command.ts';
+import { addDemo } from './demo.ts';
+import { addSend } from './send.ts';
+import { addValidate } from './validate.ts';
+import { addWorker } from './worker.ts';
+
+export const COMMANDS: readonly CommandModule[] = [addWorker, addDemo, addSend, addValidate];

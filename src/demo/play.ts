@@ -1,0 +1,108 @@
+/** Plays a demo from beginning to end: stage, scenario, staying up on wish, and clearing away whatever happens. */
+
+import { mkdtempSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { CommandFailure } from '../cli/command.ts';
+import { findRunningDemo, makeStateDirectory } from '../cli/state-directory.ts';
+import { plural, type Terminal, wrap } from '../cli/terminal.ts';
+import { systemClock } from '../common/clock.ts';
+import { causesOf, messageOf } from '../common/errors.ts';
+import { Releasers } from '../common/releasers.ts';
+import { keepUp } from './keep.ts';
+import type { DemoEntry } from './registry.ts';
+import { done, headline, INDENT, section } from './script.ts';
+import { logFileOf, openStage } from './stage.ts';
+import { logTail } from './worker-child.ts';
+
+export interface PlayOptions {
+  readonly keep: boolean;
+  readonly port: number;
+  readonly metricsPort: number;
+}
+
+/** Told to stop by a signal: no failure of the demo. */
+class InterruptedError extends Error {}
+
+const LOG_LINES = 15;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** 128 and SIGINT's number, as shells have it. */
+const INTERRUPTED = 130;
+
+/** `.tidemill/`, or a directory of its own in it where a kept demo lives there already. */
+function directoryFor(keep: boolean): string {
+  const directory = makeStateDirectory();
+  const other = findRunningDemo();
+  if (other === undefined) return directory;
+  if (keep)
+    throw new CommandFailure(`error: a demo is kept up here already (process ${other.pid}); end it first`);
+  return mkdtempSync(join(directory, 'demo-'));
+}
+
+function reportFailure(terminal: Terminal, error: unknown, directory: string): void {
+  const reasons = [messageOf(error), ...causesOf(error).map((cause) => `because of ${cause}`)];
+  terminal.complain(`\n${terminal.paint('bad', '✗ the demo failed')}`);
+  for (const reason of reasons) {
+    for (const line of wrap(reason, terminal.width - INDENT.length)) terminal.complain(`${INDENT}${line}`);
+  }
+  const logFile = logFileOf(directory);
+  const tail = logTail(logFile, LOG_LINES);
+  if (tail.length === 0) return;
+  terminal.complain(
+    `\n  The last ${plural(tail.length, 'line')} of the worker's log, ${relative('.', logFile)}:`,
+  );
+  for (const line of tail) terminal.complain(`    ${line}`);
+}
+
+/** @throws CommandFailure, having told what went wrong, or having been interrupted */
+export async function playDemo(entry: DemoEntry, options: PlayOptions, terminal: Terminal): Promise<void> {
+  const started = systemClock.monotonic();
+  const directory = directoryFor(options.keep);
+  const ending = new AbortController();
+  const releasers = new Releasers();
+  const interrupt = (signal: NodeJS.Signals) => {
+    // A second one does not wait for anything; children go with the process.
+    process.once(signal, () => process.exit(INTERRUPTED));
+    ending.abort(new InterruptedError(signal));
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupt);
+  let kept = false;
+  try {
+    const demo = await entry.load();
+    headline(terminal, demo.title);
+    section(terminal, 'Setting the stage');
+    const stageOptions = { ...options, directory, settings: demo.settings ?? {} };
+    const stage = await openStage(
+      terminal,
+      stageOptions,
+      ending,
+      releasers,
+      (name, { aws, worker, logFile }, ms) => {
+        if (name === 'aws') done(terminal, 'embedded AWS', `SQS, SNS and S3 at ${aws.endpoint}`, ms);
+        else
+          done(terminal, 'worker', `process ${worker?.pid}, its log in ${relative('.', logFile ?? '')}`, ms);
+      },
+    );
+    await demo.play(stage);
+    const seconds = ((systemClock.monotonic() - started) / 1000).toFixed(1);
+    terminal.line(`\n${terminal.paint('good', `✓ all of this in ${seconds} s.`)}`);
+    if (options.keep) {
+      kept = true;
+      await keepUp(stage, demo.samples(stage));
+    } else {
+      terminal.line(
+        `  Stay and send requests of your own: ${terminal.paint('strong', `npm run demo -- --keep`)}`,
+      );
+    }
+  } catch (error) {
+    const reason = ending.signal.aborted ? ending.signal.reason : error;
+    if (!(reason instanceof InterruptedError)) {
+      reportFailure(terminal, reason, directory);
+      throw new CommandFailure();
+    }
+    terminal.line(kept ? '\nstopped' : '\ninterrupted');
+    if (!kept) throw new CommandFailure('', INTERRUPTED);
+  } finally {
+    await releasers.release();
+    for (const signal of SIGNALS) process.removeListener(signal, interrupt);
+  }
+}

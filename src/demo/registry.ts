@@ -1,0 +1,32 @@
+/**
+ * The demos, by name. A demo is a module src/demo/<name>.ts that exports a `Demo`; it gets a stage with
+ * AWS and a worker running (stage.ts) and shows on it what it wants. It is loaded only when it is played.
+ */
+
+import type { SampleRequest } from './sample-request.ts';
+import type { Stage } from './stage.ts';
+
+export interface Demo {
+  /** One line above everything, as `A metric run, from queue message to Parquet`. */
+  readonly title: string;
+  /** More settings of the worker, over those of the stage. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Plays it; throws what goes wrong. Every wait takes `stage.signal`. */
+  play(stage: Stage): Promise<void>;
+  /** Requests for a person to send while the demo is kept up; data of `play` is there. */
+  samples(stage: Stage): readonly SampleRequest[];
+}
+
+export interface DemoEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<Demo>;
+}
+
+export const DEMOS: readonly DemoEntry[] = [
+  {
+    name: 'metric',
+    summary: 'metric runs over four years of daily weather (the default)',
+    load: async () => (await import('./metric.ts')).metricDemo,
+  },
+];

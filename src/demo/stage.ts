@@ -1,0 +1,106 @@
+/**
+ * The stage of a demo: the embedded AWS and the real worker, each a process of its own, and handles to
+ * speak with them. From here on this process's environment is the embedded AWS's, so that everything
+ * opened in it reaches that and nothing else.
+ */
+
+import { join } from 'node:path';
+import type { Values } from '../cli/document.ts';
+import { useEnvironment } from '../cli/target.ts';
+import type { Terminal } from '../cli/terminal.ts';
+import { systemClock } from '../common/clock.ts';
+import type { Releasers } from '../common/releasers.ts';
+import { type Lake, openLake } from '../lake/lake.ts';
+import { silentObserver } from '../lake/request-observer.ts';
+import { DEFAULT_S3_TIMEOUTS } from '../lake/s3-client.ts';
+import { type LocalAwsProcess, startLocalAwsProcess } from '../local/local-aws-process.ts';
+import { LOCAL_REGION } from '../local/resources.ts';
+import { createRequestQueue, type RequestQueue } from '../worker/queue.ts';
+import { type EventFeed, openEventFeed } from './event-feed.ts';
+import { startWorkerChild, type WorkerChild } from './worker-child.ts';
+
+export interface StageOptions {
+  /** Of the embedded AWS, and of the worker's side port; 0: any free one. */
+  readonly port: number;
+  readonly metricsPort: number;
+  /** Where the demo leaves its files. */
+  readonly directory: string;
+  /** More settings of the worker. */
+  readonly settings: Values;
+}
+
+export interface Stage {
+  readonly terminal: Terminal;
+  /** Aborts when the demo must end: interrupted, or the worker or AWS is gone. */
+  readonly signal: AbortSignal;
+  readonly directory: string;
+  readonly aws: LocalAwsProcess;
+  readonly worker: WorkerChild;
+  readonly logFile: string;
+  readonly bucket: string;
+  readonly lake: Lake;
+  readonly queue: RequestQueue;
+  readonly events: EventFeed;
+}
+
+const SETTINGS: Values = {
+  WORKER_HEARTBEAT_INTERVAL_SECONDS: '1',
+  SHUTDOWN_GRACE_SECONDS: '2',
+};
+
+export const logFileOf = (directory: string) => join(directory, 'worker.log');
+
+/** Starts both and pushes what must be stopped on `releasers`; tells each when it is up. */
+export async function openStage(
+  terminal: Terminal,
+  options: StageOptions,
+  ending: AbortController,
+  releasers: Releasers,
+  up: (name: 'aws' | 'worker', stage: Pick<Stage, 'aws'> & Partial<Stage>, ms: number) => void,
+): Promise<Stage> {
+  const { directory } = options;
+  let before = systemClock.monotonic();
+  const lap = () => {
+    const now = systemClock.monotonic();
+    const ms = now - before;
+    before = now;
+    return ms;
+  };
+  const aws = await startLocalAwsProcess({ port: options.port });
+  releasers.push(() => aws.stop());
+  ending.signal.throwIfAborted();
+  up('aws', { aws }, lap());
+
+  useEnvironment(aws.environment);
+  const lake = openLake(
+    { region: LOCAL_REGION, forcePathStyle: true, ...DEFAULT_S3_TIMEOUTS },
+    systemClock,
+    silentObserver,
+  );
+  releasers.push(() => lake.close());
+  const { requestQueueUrl, eventsQueueUrl, bucket } = aws.resources;
+  const queue = createRequestQueue({ region: LOCAL_REGION, url: requestQueueUrl, deadLetterUrl: undefined });
+  releasers.push(() => queue.close());
+  const events = openEventFeed(queue.client, eventsQueueUrl);
+  releasers.push(() => events.close());
+  events.broken.catch((cause: unknown) => {
+    ending.abort(new Error('the embedded AWS does not answer any more', { cause }));
+  });
+
+  const logFile = logFileOf(directory);
+  const worker = await startWorkerChild({
+    settings: {
+      ...aws.environment,
+      PROMETHEUS_PORT: String(options.metricsPort),
+      ...SETTINGS,
+      ...options.settings,
+    },
+    directory,
+    logFile,
+    signal: ending.signal,
+  });
+  releasers.push(() => worker.stop());
+  worker.died.catch((error: unknown) => ending.abort(error));
+  up('worker', { aws, worker, logFile }, lap());
+  return { terminal, signal: ending.signal, directory, aws, worker, logFile, bucket, lake, queue, events };
+}
