@@ -7,9 +7,10 @@
 
 import { type RecordBatch, type Schema, Table, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { parseRecordBatch } from 'arrow-js-ffi';
-import { type RecordBatch as WasmBatch, Table as WasmTable, wasmMemory } from 'parquet-wasm';
+import type { RecordBatch as WasmBatch } from 'parquet-wasm';
 import { discard } from '../common/discard.ts';
 import { createDenseMessages } from './dense-message.ts';
+import type { ParquetWasm } from './parquet-wasm.ts';
 
 export interface BorrowedBatch {
   readonly batch: RecordBatch;
@@ -17,11 +18,11 @@ export interface BorrowedBatch {
   release(): void;
 }
 
-/** A batch of WASM's as one of JavaScript's, to be copied from before the next call into WASM. */
-export function borrowBatch(source: WasmBatch): BorrowedBatch {
+/** A batch of `wasm`'s as one of JavaScript's, to be copied from before the next call into WASM. */
+export function borrowBatch(wasm: ParquetWasm, source: WasmBatch): BorrowedBatch {
   const exported = source.toFFI();
   try {
-    const { buffer } = wasmMemory();
+    const { buffer } = wasm.wasmMemory();
     const batch = parseRecordBatch(buffer, exported.arrayAddr(), exported.schemaAddr(), false);
     return {
       batch,
@@ -39,12 +40,12 @@ export function borrowBatch(source: WasmBatch): BorrowedBatch {
   }
 }
 
-/** Lends batches of one schema to WASM, which must consume or free what it is given. */
-export function createLender(schema: Schema): (batch: RecordBatch) => WasmBatch[] {
+/** Lends batches of one schema to `wasm`, which must consume or free what it is given. */
+export function createLender(wasm: ParquetWasm, schema: Schema): (batch: RecordBatch) => WasmBatch[] {
   const denseMessage = createDenseMessages(schema);
   return (batch) => {
     const message = denseMessage(batch) ?? tableToIPC(new Table(schema, [batch]), 'stream');
-    const table = WasmTable.fromIPCStream(message);
+    const table = wasm.Table.fromIPCStream(message);
     discard(message);
     try {
       return table.recordBatches();

@@ -1,16 +1,22 @@
 /**
- * Decoding row groups of a Parquet file into Arrow record batches, column-pruned and streamed, by
- * parquet-wasm. It reads any Blob; ours answers from the ranges that were fetched ahead.
+ * Decoding row groups of a Parquet file into Arrow record batches, column-pruned, by parquet-wasm.
  *
- * Must only be loaded in worker threads: importing parquet-wasm compiles its module.
+ * The chunks that are wanted are fetched first, and handed over as a file of their own (see
+ * parquet-extract.ts). parquet-wasm could read them itself, through a Blob, but any error on that way, a
+ * failed read or a corrupt page, is a panic in a task of its own: nobody can catch it, and the reader
+ * would wait for ever. Called at once and in one piece, it throws.
+ *
+ * Must only be loaded in worker threads: decoding holds the thread.
  */
 
 import type { RecordBatch } from 'apache-arrow';
-import { type RecordBatch as WasmBatch, ParquetFile as WasmFile } from 'parquet-wasm';
+import type { RecordBatch as WasmBatch } from 'parquet-wasm';
 import { discard } from '../common/discard.ts';
 import { InvalidRequestError, messageOf } from '../common/errors.ts';
 import { borrowBatch } from './arrow-bridge.ts';
-import type { ColumnChunk, RowGroup } from './parquet-footer.ts';
+import { createExtractor, type RowGroupExtractor } from './parquet-extract.ts';
+import type { ColumnChunk, ParquetFooter, RowGroup } from './parquet-footer.ts';
+import { parquetWasm, retireAfterPanic } from './parquet-wasm.ts';
 import type { RandomAccess } from './random-access.ts';
 
 interface Span {
@@ -21,33 +27,6 @@ interface Span {
 
 /** Column chunks closer than this are fetched in one request. */
 const COALESCE_BYTES = 131_072;
-
-type ReadBytes = (start: number, end: number) => Promise<Uint8Array>;
-
-/** A Blob whose bytes are read when they are asked for. */
-class RangeBlob extends Blob {
-  readonly #read: ReadBytes;
-  readonly #start: number;
-  readonly #end: number;
-
-  constructor(read: ReadBytes, start: number, end: number) {
-    super([]);
-    this.#read = read;
-    this.#start = start;
-    this.#end = end;
-    Object.defineProperty(this, 'size', { value: end - start });
-  }
-
-  override slice(start = 0, end = this.#end - this.#start): Blob {
-    return new RangeBlob(this.#read, this.#start + start, this.#start + end);
-  }
-
-  override async arrayBuffer(): Promise<ArrayBuffer> {
-    const bytes = await this.#read(this.#start, this.#end);
-    const whole = bytes.byteLength === bytes.buffer.byteLength;
-    return (whole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
-  }
-}
 
 /** The byte ranges that reading `columns` of a row group takes, near ones joined; in file order. */
 export function rangesOf(group: RowGroup, columns: readonly string[]): { start: number; end: number }[] {
@@ -75,90 +54,89 @@ export interface ParquetReader {
   close(): void;
 }
 
-export function openParquetReader(file: RandomAccess): ParquetReader {
-  const spans = new Set<Span>();
-  const groups = new Map<number, Span[]>();
-  let wasm: Promise<WasmFile> | undefined;
+export function openParquetReader(file: RandomAccess, footer: ParquetFooter): ParquetReader {
+  const fetched = new Map<string, Span[]>();
+  let extractor: RowGroupExtractor | undefined;
 
-  // A failed read, which on its way through WASM would lose its kind and code.
-  let readFailure: unknown;
+  const keyOf = (group: RowGroup, columns: readonly string[]) => [group.index, ...columns].join('\n');
 
-  async function readBytes(start: number, end: number): Promise<Uint8Array> {
-    try {
-      for (const span of spans) {
-        if (span.start <= start && end <= span.end) {
-          return (await span.bytes).subarray(start - span.start, end - span.start);
-        }
-      }
-      return await file.read(start, end);
-    } catch (error) {
-      readFailure ??= error;
-      throw error;
-    }
-  }
-
-  const broken = (error: unknown): unknown => {
-    if (readFailure !== undefined) return readFailure;
-    return new InvalidRequestError(
-      'INPUT_READ_ERROR',
-      `${file.name} can not be decoded: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+  const broken = (error: unknown): InvalidRequestError => {
+    const what = `${file.name} can not be decoded: ${messageOf(error).slice(0, 200)}`;
+    return new InvalidRequestError('INPUT_READ_ERROR', what, { cause: error });
   };
 
-  function prefetch(group: RowGroup, columns: readonly string[]): void {
-    if (groups.has(group.index)) return;
-    const fetched = rangesOf(group, columns).map(({ start, end }): Span => {
+  function prefetch(group: RowGroup, columns: readonly string[]): Span[] {
+    const key = keyOf(group, columns);
+    const under = fetched.get(key);
+    if (under !== undefined) return under;
+    const spans = rangesOf(group, columns).map(({ start, end }): Span => {
       const bytes = file.read(start, end);
       bytes.catch(() => {}); // Whoever reads the span hears of it.
       return { start, end, bytes };
     });
-    groups.set(group.index, fetched);
-    for (const span of fetched) spans.add(span);
+    fetched.set(key, spans);
+    return spans;
   }
 
-  function release(group: RowGroup): void {
-    for (const span of groups.get(group.index) ?? []) {
-      spans.delete(span);
-      span.bytes.then(discard).catch(() => {});
+  function release(key: string): void {
+    for (const { bytes } of fetched.get(key) ?? []) bytes.then(discard).catch(() => {});
+    fetched.delete(key);
+  }
+
+  /** The columns of the row group, as a file of their own. */
+  async function extract(group: RowGroup, columns: readonly string[]): Promise<Uint8Array> {
+    const spans = await Promise.all(
+      prefetch(group, columns).map(async ({ start, end, bytes }) => ({ start, end, bytes: await bytes })),
+    );
+    const bytesOf = (from: number, to: number): Uint8Array => {
+      const span = spans.find(({ start, end }) => start <= from && to <= end);
+      if (span === undefined) throw new RangeError(`bytes ${from} to ${to} were not fetched`);
+      return span.bytes.subarray(from - span.start, to - span.start);
+    };
+    try {
+      extractor ??= createExtractor(footer.bytes);
+      return extractor.extract(group, columns, bytesOf);
+    } catch (error) {
+      throw broken(error);
+    } finally {
+      release(keyOf(group, columns));
     }
-    groups.delete(group.index);
+  }
+
+  /** The batches of a whole file in memory, which is discarded. */
+  function* decode(bytes: Uint8Array, batchRows: number): Generator<RecordBatch> {
+    const wasm = parquetWasm();
+    let waiting: WasmBatch[] = [];
+    try {
+      const table = wasm.readParquet(bytes, { batchSize: batchRows });
+      discard(bytes);
+      waiting = table.recordBatches();
+      table.free();
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const borrowed = borrowBatch(wasm, next);
+        try {
+          yield borrowed.batch;
+        } finally {
+          borrowed.release();
+        }
+      }
+    } catch (error) {
+      if (retireAfterPanic(wasm, error)) waiting = [];
+      throw broken(error);
+    } finally {
+      for (const batch of waiting) batch.free();
+    }
   }
 
   return {
     prefetch,
 
     async *batches(group, columns, batchRows) {
-      prefetch(group, columns);
-      try {
-        wasm ??= WasmFile.fromFile(new RangeBlob(readBytes, 0, file.size));
-        const stream = await (await wasm).stream({
-          columns: [...columns],
-          rowGroups: [group.index],
-          batchSize: batchRows,
-        });
-        for await (const decoded of stream) {
-          const borrowed = borrowBatch(decoded as WasmBatch);
-          try {
-            yield borrowed.batch;
-          } finally {
-            borrowed.release();
-          }
-        }
-      } catch (error) {
-        throw broken(error);
-      } finally {
-        release(group);
-      }
+      yield* decode(await extract(group, columns), batchRows);
     },
 
     close() {
-      spans.clear();
-      groups.clear();
-      void wasm?.then((opened) => opened.free()).catch(() => {});
-      wasm = undefined;
+      for (const key of [...fetched.keys()]) release(key);
     },
   };
 }

@@ -46,10 +46,13 @@ export interface ParquetFooter {
   readonly columns: ReadonlyMap<string, FooterColumn>;
   readonly rowGroups: readonly RowGroup[];
   readonly createdBy: string | undefined;
+  /** The metadata as it stands in the file, in Thrift's compact protocol. */
+  readonly bytes: Uint8Array;
 }
 
 const MAGIC = 0x31524150;
 const MICROS_A_DAY = 86_400_000_000;
+const MAX_ROWS = BigInt(Number.MAX_SAFE_INTEGER);
 
 const PARSERS: ParquetParsers = {
   timestampFromMilliseconds: (value: bigint) => Number(value) * 1_000,
@@ -114,13 +117,16 @@ function isTimeElement(element: SchemaElement): boolean {
 /** Reads and parses the footer; a file that is not Parquet, or cut off, is INPUT_READ_ERROR. */
 export async function readFooter(file: RandomAccess): Promise<ParquetFooter> {
   const bytes = await footerBytes(file);
-  let metadata: FileMetaData;
   try {
-    metadata = parquetMetadata(bytes, { parsers: PARSERS, geoparquet: false });
+    const metadata = parquetMetadata(bytes, { parsers: PARSERS, geoparquet: false });
+    return footerOf(metadata, bytes.subarray(0, -8), file.size);
   } catch (error) {
-    throw notParquet(file, messageOf(error), error);
+    // A corrupt footer may parse into anything, and fail anywhere in here.
+    throw notParquet(file, `its footer is damaged (${messageOf(error).slice(0, 120)})`, error);
   }
-  const root = metadata.schema[0];
+}
+
+function footerOf(metadata: FileMetaData, bytes: Uint8Array, fileSize: number): ParquetFooter {
   const columns = new Map<string, FooterColumn>();
   const elements = new Map<string, SchemaElement>();
   let nested = 0;
@@ -133,7 +139,7 @@ export async function readFooter(file: RandomAccess): Promise<ParquetFooter> {
     columns.set(element.name, { name: element.name, isTime: isTimeElement(element), typeName });
     if (element.num_children === undefined) elements.set(element.name, element);
   }
-  if (root === undefined) throw notParquet(file, 'it has no schema');
+  if (metadata.schema.length === 0) throw new Error('it has no schema');
 
   const rowGroups = metadata.row_groups.map((group, index): RowGroup => {
     const chunks = new Map<string, ColumnChunk>();
@@ -144,10 +150,17 @@ export async function readFooter(file: RandomAccess): Promise<ParquetFooter> {
       const data = Number(meta.data_page_offset);
       const start = dictionary > 0 && dictionary < data ? dictionary : data;
       const end = start + Number(meta.total_compressed_size);
-      if (start < 0 || end > file.size) throw notParquet(file, `row group ${index} lies outside of the file`);
+      if (!(start >= 0 && start <= end && end <= fileSize)) {
+        throw new Error(`row group ${index} lies outside of the file`);
+      }
       chunks.set(name, { start, end, statistics: statisticsOf(meta, elements.get(name)) });
     }
-    return { index, rows: Number(group.num_rows), columns: chunks };
+    return { index, rows: countOf(group.num_rows), columns: chunks };
   });
-  return { rows: Number(metadata.num_rows), columns, rowGroups, createdBy: metadata.created_by };
+  return { rows: countOf(metadata.num_rows), columns, rowGroups, createdBy: metadata.created_by, bytes };
+}
+
+function countOf(rows: bigint): number {
+  if (typeof rows !== 'bigint' || rows < 0n || rows > MAX_ROWS) throw new Error(`it claims ${rows} rows`);
+  return Number(rows);
 }

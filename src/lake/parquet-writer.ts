@@ -16,16 +16,10 @@ import {
   type Schema,
   Struct,
 } from 'apache-arrow';
-import {
-  Compression,
-  EnabledStatistics,
-  Encoding,
-  transformParquetStream,
-  WriterPropertiesBuilder,
-} from 'parquet-wasm';
 import { discard } from '../common/discard.ts';
 import type { OutputCompression } from '../contract/output-compression.ts';
 import { createLender } from './arrow-bridge.ts';
+import { type ParquetWasm, parquetWasm } from './parquet-wasm.ts';
 
 export interface ParquetLayout {
   readonly compression: OutputCompression;
@@ -46,27 +40,27 @@ export interface ParquetWriter {
   abort(): Promise<void>;
 }
 
-const COMPRESSIONS: Readonly<Record<OutputCompression, Compression>> = {
-  none: Compression.UNCOMPRESSED,
-  snappy: Compression.SNAPPY,
-  gzip: Compression.GZIP,
-  zstd: Compression.ZSTD,
-  brotli: Compression.BROTLI,
-  lz4: Compression.LZ4_RAW,
-};
+const COMPRESSIONS = {
+  none: 'UNCOMPRESSED',
+  snappy: 'SNAPPY',
+  gzip: 'GZIP',
+  zstd: 'ZSTD',
+  brotli: 'BROTLI',
+  lz4: 'LZ4_RAW',
+} as const satisfies Readonly<Record<OutputCompression, string>>;
 
 const CREATED_BY = 'tidemill';
 
-function writerProperties(layout: ParquetLayout) {
-  let builder = new WriterPropertiesBuilder()
-    .setCompression(COMPRESSIONS[layout.compression])
+function writerProperties(wasm: ParquetWasm, layout: ParquetLayout) {
+  let builder = new wasm.WriterPropertiesBuilder()
+    .setCompression(wasm.Compression[COMPRESSIONS[layout.compression]])
     .setDictionaryEnabled(false)
-    .setStatisticsEnabled(EnabledStatistics.Chunk)
+    .setStatisticsEnabled(wasm.EnabledStatistics.Chunk)
     .setMaxRowGroupSize(layout.rowGroupRows)
     .setCreatedBy(CREATED_BY);
   for (const name of layout.dictionaryColumns ?? []) builder = builder.setColumnDictionaryEnabled(name, true);
   for (const name of layout.deltaColumns ?? []) {
-    builder = builder.setColumnEncoding(name, Encoding.DELTA_BINARY_PACKED);
+    builder = builder.setColumnEncoding(name, wasm.Encoding.DELTA_BINARY_PACKED);
   }
   return builder.build();
 }
@@ -85,7 +79,8 @@ export function openParquetWriter(
   layout: ParquetLayout,
   sink: (bytes: Uint8Array) => Promise<void>,
 ): ParquetWriter {
-  const lend = createLender(schema);
+  const wasm = parquetWasm();
+  const lend = createLender(wasm, schema);
   let controller!: ReadableStreamDefaultController;
   let wake: () => void = () => {};
   let batches = 0;
@@ -103,7 +98,7 @@ export function openParquetWriter(
   );
 
   const drained = (async () => {
-    const output = await transformParquetStream(input, writerProperties(layout));
+    const output = await wasm.transformParquetStream(input, writerProperties(wasm, layout));
     for await (const bytes of output as unknown as AsyncIterable<Uint8Array>) {
       await sink(bytes);
       discard(bytes);

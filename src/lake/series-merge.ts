@@ -6,10 +6,13 @@
  * untouched. Of rows with one time, the one of the unit latest in the listing wins.
  */
 
+import { InvalidRequestError } from '../common/errors.ts';
 import { BATCH_ROWS, type SeriesBatch, type SeriesSource } from './series-batch.ts';
 
 export interface SortedUnit {
-  /** A lower bound of the unit's times. */
+  /** What to call it in errors. */
+  readonly name: string;
+  /** A lower bound of the unit's times; one that proves wrong is INPUT_READ_ERROR. */
   readonly min: number;
   /** Place in the listing. */
   readonly order: number;
@@ -38,8 +41,15 @@ export function mergeUnits(units: readonly SortedUnit[]): SeriesSource {
     const source = unit.open();
     waiting[nextUnit]?.prefetch();
     const batch = await source.next();
-    if (batch === undefined) await source.close();
-    else active.push({ order: unit.order, source, batch, cursor: 0 });
+    if (batch === undefined) {
+      await source.close();
+      return;
+    }
+    active.push({ order: unit.order, source, batch, cursor: 0 });
+    if (batch.times[0]! < unit.min) {
+      const why = 'has times before the minimum that its statistics state';
+      throw new InvalidRequestError('INPUT_READ_ERROR', `${unit.name} ${why}`);
+    }
   }
 
   /** Moves on to the next batch of a unit whose batch is used up. */

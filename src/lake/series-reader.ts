@@ -123,6 +123,7 @@ function sortedUnit(file: OpenFile, unit: ReadUnit, code: string, scan: UnitScan
   }
 
   return {
+    name: file.access.name,
     min: unit.bounds?.min ?? scan?.min ?? Number.NEGATIVE_INFINITY,
     order: unit.order,
     prefetch: () => file.reader.prefetch(unit.group, unit.columns),
@@ -157,7 +158,9 @@ export async function openSeries(files: readonly SeriesInput[], code: string): P
     }),
   );
   const units = planUnits(planned, code);
-  const open: OpenFile[] = files.map(({ access }) => ({ access, reader: openParquetReader(access) }));
+  const open = files.map(
+    ({ access }, i): OpenFile => ({ access, reader: openParquetReader(access, planned[i]!.footer) }),
+  );
   let source: SeriesSource | undefined;
   return {
     plan: { units, fileBytes: files.reduce((sum, { access }) => sum + access.size, 0) },

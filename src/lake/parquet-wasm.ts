@@ -1,0 +1,30 @@
+/**
+ * The thread's instance of parquet-wasm. A panic in it (`RuntimeError: unreachable`) leaves its stack and
+ * its objects as they were in the middle of things, so an instance that panicked is never used again: the
+ * next user gets a fresh one, and the collector takes the old one with all of its memory.
+ *
+ * Thread-only: the first use compiles the module.
+ */
+
+import { createRequire } from 'node:module';
+
+export type ParquetWasm = typeof import('parquet-wasm');
+
+const require = createRequire(import.meta.url);
+let current: ParquetWasm | undefined;
+
+/** The instance to use from here on; who holds objects of one must use that one for them. */
+export function parquetWasm(): ParquetWasm {
+  current ??= require('parquet-wasm') as ParquetWasm;
+  return current;
+}
+
+/** Gives up `instance` if `error`, which a call into it threw, was a panic; returns whether it was. */
+export function retireAfterPanic(instance: ParquetWasm, error: unknown): boolean {
+  if (!(error instanceof Error && error.name === 'RuntimeError')) return false;
+  if (current === instance) {
+    delete require.cache[require.resolve('parquet-wasm')];
+    current = undefined;
+  }
+  return true;
+}

@@ -1,0 +1,68 @@
+/** Files that are cut, flipped, empty or something else: a clear error or rows, and never a crash or a wait. */
+
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { closeDuckDb, parquetOf } from '../support/parquet.ts';
+import type { DamageInput, DamageReport } from './apart/damage.ts';
+import { runApart } from './apart/run-apart.ts';
+import { memoryFile, readBytes, readFailure, readSeries } from './memory-file.ts';
+
+const DAMAGE = new URL('apart/damage.ts', import.meta.url);
+const CODECS = ['uncompressed', 'snappy', 'zstd', 'gzip', 'brotli', 'lz4_raw'] as const;
+
+/** 3,000 rows of three series, in two row groups, with dictionaries. */
+const MANY = `SELECT make_timestamp(i * 1000000) AS obs_time, (i % 37)::DOUBLE AS value,
+  'S' || (i % 3) AS internal_series_code FROM range(3000) t(i)`;
+
+const ONE = 'SELECT make_timestamptz(1) AS obs_time, 1::DOUBLE AS value';
+
+afterAll(closeDuckDb);
+
+test('thousands of files with flipped bits, and cut at every part, give rows in order or INPUT_READ_ERROR', async () => {
+  const files = await Promise.all(
+    CODECS.map((codec) => parquetOf(MANY, `COMPRESSION ${codec}, ROW_GROUP_SIZE 2048`)),
+  );
+  const input: DamageInput = { files, flips: 6_000, cuts: 600, seed: 1 };
+  const report = await runApart<DamageReport>(DAMAGE, 'readDamaged', input);
+  expect(report.wrong).toEqual([]);
+  expect(report.rows + report.refused).toBe(6_600);
+  expect(report.refused).toBeGreaterThan(2_000);
+  expect(report.rows).toBeGreaterThan(1_000);
+  // The decoder did panic, and read on in a fresh instance.
+  expect(report.panics).toBeGreaterThan(0);
+  expect(report.rowsOfGoodFiles).toBe(files.length * 1_000);
+});
+
+describe('not Parquet:', () => {
+  test.each([
+    ['an empty object', Buffer.alloc(0), 'it has 0 bytes'],
+    ['a few bytes', Buffer.from('PAR1'), 'it has 4 bytes'],
+    ['text', Buffer.from('obs_time,value\n2024-01-01,1\n'), 'it does not end with PAR1'],
+    ['only the magic', Buffer.from('PAR1\0\0\0\0PAR1'), 'its footer'],
+    ['a footer longer than the file', Buffer.from('PAR1\xff\xff\xff\x7fPAR1', 'latin1'), 'its footer'],
+    ['an encrypted footer', Buffer.from('PAR1abcdefgh\x04\0\0\0PARE', 'latin1'), 'it does not end with PAR1'],
+    ['a footer of garbage', Buffer.from('PAR1abcdefgh\x08\0\0\0PAR1', 'latin1'), 'its footer'],
+  ])('%s', async (_, bytes, why) => {
+    const failure = await readFailure(readBytes(bytes));
+    expect(failure).toContain('INPUT_READ_ERROR: a.parquet is not a readable Parquet file: ');
+    expect(failure).toContain(why);
+  });
+});
+
+test('a file that is cut in mid-data is refused where the footer is whole', async () => {
+  const bytes = await parquetOf(ONE);
+  const cut = Buffer.concat([bytes.subarray(0, 4), bytes.subarray(30)]);
+  expect(await readFailure(readBytes(cut))).toMatch(/^INPUT_READ_ERROR: a\.parquet /);
+});
+
+test('an error names the file that is damaged, of many', async () => {
+  const good = await parquetOf(ONE);
+  const bad = new Uint8Array(good);
+  bad.fill(0xff, 4, 60);
+  const files = [
+    memoryFile('good.parquet', good),
+    memoryFile('bad.parquet', bad),
+    memoryFile('also.parquet', good),
+  ];
+  expect(await readFailure(readSeries(files))).toMatch(/^INPUT_READ_ERROR: bad\.parquet /);
+  expect(files.every((file) => file.isClosed())).toBe(true);
+});
