@@ -2,7 +2,8 @@
 
 const [, , module = '', name = ''] = process.argv;
 
-process.once('message', async (input) => {
+process.once('message', async (message) => {
+  const { input } = message as { readonly input: unknown };
   try {
     const exports = (await import(module)) as Record<string, (input: unknown) => Promise<unknown>>;
     process.send?.({ value: await exports[name]?.(input) });

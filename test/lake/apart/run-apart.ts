@@ -46,7 +46,7 @@ export async function runApart<T>(
     outcome = message as Outcome;
     linger = systemClock.timeout(LINGER_MS, giveUp(`${name} is done, but something keeps its process alive`));
   });
-  child.send(input ?? null);
+  child.send({ input });
   const [code, signal] = await once(child, 'exit');
   timer.clear();
   linger?.clear();
