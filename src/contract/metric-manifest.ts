@@ -57,9 +57,14 @@ function decode(bytes: Uint8Array): unknown {
   }
 }
 
-/** JSON as it is stored: two blanks of indent and a line end, for people. */
+/** Longer JSON is for programs; indented, a deep expression could be a thousand times as long. */
+const MAX_INDENTED = 16_384;
+
+/** JSON as it is stored: for people with two blanks of indent, unless it is long, and a line end. */
 export function encodeJson(value: MetricManifest | RunMarker): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+  const compact = JSON.stringify(value);
+  const text = compact.length > MAX_INDENTED ? compact : JSON.stringify(value, null, 2);
+  return new TextEncoder().encode(`${text}\n`);
 }
 
 /** The manifest in `bytes`, or undefined where they hold none. */

@@ -16,7 +16,7 @@ import {
   type RunMarker,
 } from '../contract/metric-manifest.ts';
 import type { MetricRunRequest } from '../contract/metric-run.ts';
-import { type BucketPolicy, type ObjectLocation, parsePrefix, uriOf } from '../contract/object-location.ts';
+import { type BucketPolicy, type ObjectLocation, uriOf } from '../contract/object-location.ts';
 import type { Lake } from '../lake/lake.ts';
 import { readFooter } from '../lake/parquet-footer.ts';
 import { openObject } from '../lake/random-access.ts';
@@ -25,7 +25,7 @@ import { evaluate } from './expression/evaluate.ts';
 import { type Expression, seriesCodesOf } from './expression/expression.ts';
 import { parseExpression } from './expression/parse.ts';
 import type { Quality } from './expression/quality.ts';
-import { dataLocation, dataPrefix, freeVersion, manifestLocation } from './output-keys.ts';
+import { dataLocation, dataPrefix, freeVersion, manifestLocation, parseBase } from './output-keys.ts';
 import {
   createMarker,
   RUN_ID_METADATA,
@@ -176,7 +176,7 @@ export async function executeRun(input: ExecuteInput, parts: ExecuteParts): Prom
   const { request, attempt, firstReceivedAt } = input;
   const { lake, clock, settings, policy, signal } = parts;
   const expression = parseExpression(request.expressionType, request.expressionJson, settings.limits);
-  const base = parsePrefix(request.output.basePath, 'output.basePath', policy);
+  const base = parseBase(request.output.basePath, request.runId, policy);
   const inputs = await openInputs(seriesCodesOf(expression), parts);
   try {
     const rows = inputs.reduce((sum, opened) => sum + opened.rows, 0);

@@ -18,13 +18,16 @@ import {
   startedEvent,
   succeededEvent,
 } from '../contract/metric-run.ts';
-import { type BucketPolicy, parsePrefix } from '../contract/object-location.ts';
+import type { BucketPolicy } from '../contract/object-location.ts';
 import type { EventKind, OutgoingEvent } from '../contract/outgoing-event.ts';
 import type { Lake } from '../lake/lake.ts';
 import type { LakeObserver } from '../lake/request-observer.ts';
 import type { ThreadPool } from '../lake/thread-pool.ts';
 import type { Answer, Handler, Job, JobContext } from '../worker/handler.ts';
 import type { Executed } from './execute.ts';
+import { parseExpression } from './expression/parse.ts';
+import { checkNesting } from './nesting.ts';
+import { parseBase } from './output-keys.ts';
 import { readMarker, settleAfterMarker } from './run-store.ts';
 import type { MetricRunSettings } from './settings.ts';
 import type { MetricRunTask } from './thread.ts';
@@ -90,7 +93,10 @@ export function createMetricRunHandler(settings: MetricRunSettings, parts: Metri
   function jobOf(body: JsonObject, messageId: string): Job {
     const identity = identify(body);
     const request = parseMetricRunRequest(body);
-    const base = parsePrefix(request.output.basePath, 'output.basePath', policy);
+    const base = parseBase(request.output.basePath, request.runId, policy);
+    // Here already: what is no expression must not begin, nor what nests too deep to cross to a thread.
+    parseExpression(request.expressionType, request.expressionJson, settings.limits);
+    checkNesting(request.expressionJson);
     const event = (kind: EventKind, made: MetricRunEvent, once = '') => {
       return outgoing(kind, identity, messageId, made, once);
     };

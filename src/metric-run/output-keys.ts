@@ -6,7 +6,12 @@
  */
 
 import { versionStamp } from '../common/clock.ts';
-import type { ObjectLocation } from '../contract/object-location.ts';
+import {
+  type BucketPolicy,
+  checkKey,
+  type ObjectLocation,
+  parsePrefix,
+} from '../contract/object-location.ts';
 
 const VERSION = /^\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}$/;
 
@@ -22,6 +27,15 @@ export const manifestLocation = (base: ObjectLocation, version: string) =>
   below(base, `${version}/manifest.json`);
 export const aliasLocation = (base: ObjectLocation) => below(base, 'current/manifest.json');
 export const markerLocation = (base: ObjectLocation, runId: string) => below(base, `runs/${runId}.ok`);
+
+/** A request's base path; CONFIG_ERROR also where the keys below it would be longer than S3 takes. */
+export function parseBase(basePath: string, runId: string, policy: BucketPolicy): ObjectLocation {
+  const path = 'output.basePath';
+  const base = parsePrefix(basePath, path, policy);
+  for (const { key } of [dataLocation(base, versionStamp(0)), markerLocation(base, runId)])
+    checkKey(key, path);
+  return base;
+}
 
 /** The version that a key or folder below `base` belongs to, or undefined where it belongs to none. */
 export function versionOfKey(base: ObjectLocation, key: string): string | undefined {

@@ -180,9 +180,10 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
       ? clock.every(settings.heartbeatSeconds * 1000, async () => {
           beat++;
           const rounded = Math.round(fraction * 1000) / 1000;
+          const event = job.heartbeat(rounded, isoSeconds(clock.now()), attempt, beat);
           try {
-            await publisher.publish(job.heartbeat(rounded, isoSeconds(clock.now()), attempt, beat), signal);
-            observer.published('heartbeat');
+            await publisher.publish(event, signal);
+            observer.published(event.body.type);
           } catch (error) {
             // A heartbeat that is not out is no reason to stop the job.
             if (!signal.aborted) logger.warn({ cause: causesOf(error) }, messageOf(error));
