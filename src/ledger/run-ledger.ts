@@ -1,0 +1,158 @@
+/** Ingestions and their runs: one row for each request, from its first attempt to its stored answer. */
+
+import { sql } from 'kysely';
+import { InvalidRequestError } from '../common/errors.ts';
+import type { Ledger } from './database.ts';
+import type { FileScope } from './file-ledger.ts';
+import type { RunStatus } from './tables.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+export interface RunStart {
+  readonly runId: string;
+  readonly ingestionId: string;
+  readonly interpretation: string;
+  readonly datasetId: string;
+  readonly baseUri: string;
+  readonly request: Json;
+}
+
+/** Takes down that an attempt begins; returns the columns that the ingestion's files had so far. */
+export async function beginRun(
+  ledger: Ledger,
+  run: RunStart,
+  signal?: AbortSignal,
+): Promise<Record<string, string>> {
+  const { runId, ingestionId, interpretation, datasetId, baseUri, request } = run;
+  return await ledger.transact(
+    'begin a run',
+    async (tx) => {
+      await sql`insert into ingestions as i (id, dataset_id, base_uri) values (${ingestionId}, ${datasetId}, ${baseUri})
+        on conflict (id) do nothing`.execute(tx);
+      const ingestion = await tx
+        .selectFrom('ingestions')
+        .select(['dataset_id', 'base_uri', 'known_columns'])
+        .where('id', '=', ingestionId)
+        .executeTakeFirstOrThrow();
+      if (ingestion.dataset_id !== datasetId || ingestion.base_uri !== baseUri) {
+        throw new InvalidRequestError(
+          'CONFIG_ERROR',
+          `ingestionId: "${ingestionId}" writes to dataset "${ingestion.dataset_id}" at ${ingestion.base_uri}; ` +
+            'another target needs an ingestionId of its own',
+        );
+      }
+      await sql`insert into runs as r (id, ingestion_id, interpretation, status, request)
+        values (${runId}, ${ingestionId}, ${interpretation}, 'RUNNING', ${JSON.stringify(request)}::jsonb)
+        on conflict (id) do update set attempts = r.attempts + 1, status = 'RUNNING',
+          interpretation = excluded.interpretation, request = excluded.request, updated_at = now()`.execute(
+        tx,
+      );
+      return ingestion.known_columns as Record<string, string>;
+    },
+    signal,
+  );
+}
+
+/** The stored answer of a run, or undefined where it is not done. */
+export async function storedResult(
+  ledger: Ledger,
+  runId: string,
+  signal?: AbortSignal,
+): Promise<Json | undefined> {
+  return await ledger.run(
+    'look for a stored answer',
+    async (db) => {
+      const row = await db
+        .selectFrom('runs')
+        .select(['status', 'result'])
+        .where('id', '=', runId)
+        .where('status', '<>', 'RUNNING')
+        .executeTakeFirst();
+      return row?.result ?? undefined;
+    },
+    signal,
+  );
+}
+
+export interface RunCounts {
+  readonly succeeded: number;
+  readonly failed: number;
+  /** Done by this run as SKIPPED: the file was gone before it could be read. */
+  readonly vanished: number;
+  /** Still in work by this run, in whatever process. */
+  readonly inWork: number;
+  /** Waiting, for runs of this interpretation. */
+  readonly waiting: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** How the files of a run stand now. */
+export async function countRun(ledger: Ledger, scope: FileScope, signal?: AbortSignal): Promise<RunCounts> {
+  const { ingestionId, runId, interpretation } = scope;
+  return await ledger.run(
+    'count the files of a run',
+    async (db) => {
+      const counted = await sql<RunCounts>`
+        select count(*) filter (where status = 'SUCCESS') as succeeded,
+          count(*) filter (where status = 'FAILED') as failed,
+          count(*) filter (where status = 'SKIPPED') as vanished,
+          count(*) filter (where status = 'PROCESSING') as "inWork",
+          (select count(*) from processed_files p where p.ingestion_id = ${ingestionId} and p.status = 'DISCOVERED'
+            and p.run_id in (select r.id from runs r
+              where r.ingestion_id = ${ingestionId} and r.interpretation = ${interpretation})) as waiting,
+          coalesce(sum(records_ingested) filter (where status = 'SUCCESS'), 0)::bigint as rows,
+          coalesce(sum(bytes_read) filter (where status = 'SUCCESS'), 0)::bigint as bytes
+        from processed_files where run_id = ${runId}`.execute(db);
+      return counted.rows[0]!;
+    },
+    signal,
+  );
+}
+
+/** The first few failures of a run, each as `file: what is wrong`. */
+export async function failuresOf(ledger: Ledger, runId: string, limit: number, signal?: AbortSignal) {
+  return await ledger.run(
+    'read the failures of a run',
+    (db) =>
+      db
+        .selectFrom('processed_files')
+        .select(['file_path as path', 'error_type as type', 'error_message as message'])
+        .where('run_id', '=', runId)
+        .where('status', '=', 'FAILED')
+        .orderBy('id')
+        .limit(limit)
+        .execute(),
+    signal,
+  );
+}
+
+export interface RunEnd {
+  readonly status: Exclude<RunStatus, 'RUNNING'>;
+  readonly discovered: number;
+  readonly skipped: number;
+  readonly counts: Pick<RunCounts, 'succeeded' | 'failed' | 'rows' | 'bytes'>;
+  readonly datasetManifest: string | null;
+  /** The completed event's body. */
+  readonly result: Json;
+}
+
+/** Stores the answer; the first one stays. */
+export async function endRun(
+  ledger: Ledger,
+  runId: string,
+  end: RunEnd,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { status, discovered, skipped, counts, datasetManifest, result } = end;
+  await ledger.run(
+    'end a run',
+    (db) =>
+      sql`update runs set status = ${status}, files_discovered = ${discovered}, files_skipped = ${skipped},
+        files_succeeded = ${counts.succeeded}, files_failed = ${counts.failed},
+        records_ingested = ${counts.rows}, bytes_read = ${counts.bytes}, dataset_manifest = ${datasetManifest},
+        result = ${JSON.stringify(result)}::jsonb, finished_at = now(), updated_at = now()
+        where id = ${runId} and status = 'RUNNING'`.execute(db),
+    signal,
+  );
+}
