@@ -5,7 +5,15 @@
  * until the next call into WASM, which may move that memory. Into WASM a batch goes as an IPC stream.
  */
 
-import { type RecordBatch, type Schema, Table, tableFromIPC, tableToIPC } from 'apache-arrow';
+import {
+  DataType,
+  type Field,
+  type RecordBatch,
+  type Schema,
+  Table,
+  tableFromIPC,
+  tableToIPC,
+} from 'apache-arrow';
 import { parseRecordBatch } from 'arrow-js-ffi';
 import type { RecordBatch as WasmBatch } from 'parquet-wasm';
 import { discard } from '../common/discard.ts';
@@ -18,26 +26,41 @@ export interface BorrowedBatch {
   release(): void;
 }
 
+/** Whether the C interface's parser gives a true view of a column: of decimals, for one, it gives a part. */
+function isBorrowable({ type }: Field): boolean {
+  return (
+    DataType.isTimestamp(type) ||
+    DataType.isDate(type) ||
+    DataType.isInt(type) ||
+    DataType.isFloat(type) ||
+    DataType.isUtf8(type)
+  );
+}
+
 /** A batch of `wasm`'s as one of JavaScript's, to be copied from before the next call into WASM. */
 export function borrowBatch(wasm: ParquetWasm, source: WasmBatch): BorrowedBatch {
   const exported = source.toFFI();
-  try {
-    const { buffer } = wasm.wasmMemory();
-    const batch = parseRecordBatch(buffer, exported.arrayAddr(), exported.schemaAddr(), false);
+  const borrowed = (() => {
+    try {
+      const { buffer } = wasm.wasmMemory();
+      return parseRecordBatch(buffer, exported.arrayAddr(), exported.schemaAddr(), false);
+    } catch {
+      return undefined; // A type that the parser does not know (string views).
+    }
+  })();
+  if (borrowed?.schema.fields.every(isBorrowable)) {
     return {
-      batch,
+      batch: borrowed,
       release() {
         exported.free();
         source.free();
       },
     };
-  } catch {
-    // A type that the C interface's parser does not know (string views): by IPC, which copies.
-    exported.free();
-    const batch = tableFromIPC(source.intoIPCStream()).batches[0];
-    if (batch === undefined) throw new Error('the decoder gave an empty batch');
-    return { batch, release() {} };
   }
+  exported.free();
+  const batch = tableFromIPC(source.intoIPCStream()).batches[0];
+  if (batch === undefined) throw new Error('the decoder gave an empty batch');
+  return { batch, release() {} };
 }
 
 /** Lends batches of one schema to `wasm`, which must consume or free what it is given. */

@@ -159,11 +159,17 @@ export function numbersOf(data: Data, where: string): Float64Array {
   throw wrongType(where, data, 'a number');
 }
 
-/** Little-endian two's complement of `words` 32-bit words, times 10^-scale: one rounding, at the division. */
+/** Powers of ten up to this one are doubles without loss. */
+const MAX_EXACT_POWER = 22;
+const MAX_EXACT = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** Little-endian two's complement of `words` 32-bit words, times 10^-scale, rounded once. */
 function decimalAt(values: Uint32Array, start: number, words: number, scale: number): number {
-  let unscaled = 0n;
-  for (let w = words - 1; w >= 0; w--) unscaled = (unscaled << 32n) | BigInt(values[start + w]!);
-  return Number(BigInt.asIntN(words * 32, unscaled)) / 10 ** scale;
+  let bits = 0n;
+  for (let w = words - 1; w >= 0; w--) bits = (bits << 32n) | BigInt(values[start + w]!);
+  const unscaled = BigInt.asIntN(words * 32, bits);
+  const exact = unscaled <= MAX_EXACT && unscaled >= -MAX_EXACT && scale >= 0 && scale <= MAX_EXACT_POWER;
+  return exact ? Number(unscaled) / 10 ** scale : Number(`${unscaled}e${-scale}`);
 }
 
 function isText(data: Data): boolean {
