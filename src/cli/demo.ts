@@ -1,7 +1,7 @@
 /** `tidemill demo`: shows the worker at work, with everything that it needs embedded. */
 
 import { Option } from 'commander';
-import { DEMOS } from '../demo/registry.ts';
+import { DEFAULT_DEMO, DEMOS } from '../demo/registry.ts';
 import { CommandFailure, type CommandModule, prose, UsageError, wholeNumber } from './command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -63,7 +63,7 @@ export const addDemo: CommandModule = (program, terminal) => {
     .command('demo')
     .summary('see it work, on real data, in a few seconds')
     .description(ABOUT)
-    .argument('[name]', 'which demo', 'metric')
+    .argument('[name]', 'which demo', DEFAULT_DEMO)
     .option('-k, --keep', 'stay up afterwards, until Ctrl-C')
     .addOption(portOption('--port <port>', 'port of the embedded AWS'))
     .addOption(portOption('--metrics-port <port>', "port of the worker's /metrics"))

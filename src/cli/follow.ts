@@ -5,7 +5,7 @@ import { systemClock } from '../common/clock.ts';
 import { CommandFailure } from './command.ts';
 import { eventLine, isCompleted, isFailure } from './event-line.ts';
 import { tailEvents } from './event-tail.ts';
-import type { Terminal } from './terminal.ts';
+import { plural, type Terminal } from './terminal.ts';
 
 export interface Followed {
   /** A queue that is subscribed to the events topic; the events of other requests are left in it. */
@@ -44,5 +44,5 @@ export async function follow(terminal: Terminal, client: SQSClient, followed: Fo
     time.clear();
     hint.clear();
   }
-  throw new CommandFailure(`error: no completed event of ${id} within ${seconds} seconds`);
+  throw new CommandFailure(`error: no completed event of ${id} within ${plural(seconds, 'second')}`);
 }

@@ -3,7 +3,6 @@
  * that every series the expression reads has an input, a dataset and places that may be reached.
  */
 
-import { messageOf } from '../common/errors.ts';
 import type { JsonObject } from '../contract/envelope.ts';
 import {
   METRIC_RUN_REQUESTED,
@@ -14,21 +13,7 @@ import { type BucketPolicy, parsePrefix } from '../contract/object-location.ts';
 import { placeOfSeries } from '../metric-run/dataset.ts';
 import { type Expression, seriesCodesOf } from '../metric-run/expression/expression.ts';
 import { parseExpression } from '../metric-run/expression/parse.ts';
-import { type RequestKind, textField } from './request-kind.ts';
-
-/** The value of `work`, or undefined with what it threw added to `problems`. */
-function attempt<T>(work: () => T, problems: Set<string>): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    for (const problem of messageOf(error)
-      .replace(/^The request is invalid: /, '')
-      .split('; ')) {
-      problems.add(problem);
-    }
-    return undefined;
-  }
-}
+import { attempt, type RequestKind, textField } from './request-kind.ts';
 
 function checkPlaces(
   request: MetricRunRequest,

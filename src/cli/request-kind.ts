@@ -3,6 +3,7 @@
  * on a FIFO queue. request-kinds.ts lists them.
  */
 
+import { InvalidRequestError } from '../common/errors.ts';
 import type { JsonObject } from '../contract/envelope.ts';
 import type { BucketPolicy } from '../contract/object-location.ts';
 
@@ -25,6 +26,18 @@ export interface RequestKind {
 export function textField(body: JsonObject, name: string): string | undefined {
   const value = Object.hasOwn(body, name) ? body[name] : undefined;
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** The value of `work`, or undefined with what it threw added to `problems`, one for each thing that is wrong. */
+export function attempt<T>(work: () => T, problems: Set<string>): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof InvalidRequestError)) throw error;
+    const text = error.message.replace(/^The request is invalid: /, '');
+    for (const problem of text.split('; ')) problems.add(problem);
+    return undefined;
+  }
 }
 
 /** A problem for each of `names` that is no text. */

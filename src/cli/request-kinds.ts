@@ -1,30 +1,11 @@
 /** The types of request that the command knows, and how it sees which of them a text is. */
 
 import { NotARequestError } from '../common/errors.ts';
-import { type JsonObject, unwrap } from '../contract/envelope.ts';
+import { unwrap } from '../contract/envelope.ts';
 import type { BucketPolicy } from '../contract/object-location.ts';
 import { metricRunKind } from './metric-run-kind.ts';
 import { missingTexts, type RequestIds, type RequestKind, textField } from './request-kind.ts';
-
-const hotUploadKind: RequestKind = {
-  type: 'hot_upload_requested',
-  problems: (body) => missingTexts(body, ['requestId', 'provider', 'timestamp']),
-  ids: (body) => idsOf(body, (provider) => `hot:${provider}`),
-};
-
-const compactionKind: RequestKind = {
-  type: 'compaction_requested',
-  problems(body) {
-    const problems = missingTexts(body, ['requestId', 'provider']);
-    if (monthOf(body) === undefined)
-      problems.push('month: is required where there is no hotKey or timestamp');
-    return problems;
-  },
-  ids(body) {
-    const month = monthOf(body);
-    return month === undefined ? undefined : idsOf(body, (provider) => `warm:${provider}:${month}`);
-  },
-};
+import { compactionKind, hotUploadKind } from './tier-kinds.ts';
 
 const ingestRunKind: RequestKind = {
   type: 'ingest_run_requested',
@@ -42,19 +23,6 @@ export const REQUEST_KINDS: readonly RequestKind[] = [
   compactionKind,
   ingestRunKind,
 ];
-
-function idsOf(body: JsonObject, groupOf: (provider: string) => string): RequestIds | undefined {
-  const id = textField(body, 'requestId');
-  const provider = textField(body, 'provider');
-  return id === undefined || provider === undefined ? undefined : { id, group: groupOf(provider) };
-}
-
-/** `YYYY-MM`: a hot file's own path decides its month; else it is said outright, or is the timestamp's. */
-function monthOf(body: JsonObject): string | undefined {
-  const path = /\/(\d{4})\/(\d{2})\/\d{2}\/[^/]+$/.exec(textField(body, 'hotKey') ?? '');
-  if (path !== null) return `${path[1]}-${path[2]}`;
-  return /^\d{4}-\d{2}/.exec(textField(body, 'month') ?? textField(body, 'timestamp') ?? '')?.[0];
-}
 
 /** A text seen as a request. What could not be told of it is undefined. */
 export interface SeenRequest {

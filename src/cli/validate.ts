@@ -39,8 +39,8 @@ function report(terminal: Terminal, path: string, { what, problems, notes }: Fin
   if (problems.length === 0) terminal.line(`${name}: ${paint('good', 'valid')} (${what})`);
   else terminal.line(`${name}: ${paint('bad', plural(problems.length, 'error'))} (${what})`);
   for (const problem of problems) {
-    const colon = problem.indexOf(': ');
-    terminal.line(`  ${paint('strong', problem.slice(0, colon))}${problem.slice(colon)}`);
+    const [where = '', ...rest] = problem.split(/(?=: )/);
+    terminal.line(`  ${paint('strong', where)}${rest.join('')}`);
   }
   for (const note of notes) terminal.line(`  ${paint('warn', 'note')} ${note}`);
 }

@@ -9,8 +9,8 @@ import { systemClock } from '../common/clock.ts';
 import { causesOf, messageOf } from '../common/errors.ts';
 import { Releasers } from '../common/releasers.ts';
 import { keepUp } from './keep.ts';
-import type { DemoEntry } from './registry.ts';
-import { done, headline, INDENT, section } from './script.ts';
+import { DEFAULT_DEMO, type DemoEntry } from './registry.ts';
+import { headline, INDENT, remark, section } from './script.ts';
 import { logFileOf, openStage } from './stage.ts';
 import { logTail } from './worker-child.ts';
 
@@ -24,6 +24,7 @@ export interface PlayOptions {
 class InterruptedError extends Error {}
 
 const LOG_LINES = 15;
+const COMMAND_WIDTH = 30;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** 128 and SIGINT's number, as shells have it. */
 const INTERRUPTED = 130;
@@ -53,6 +54,18 @@ function reportFailure(terminal: Terminal, error: unknown, directory: string): v
   for (const line of tail) terminal.complain(`    ${line}`);
 }
 
+function tellWhatNext(terminal: Terminal, { name }: DemoEntry): void {
+  const again = name === DEFAULT_DEMO ? 'npm run demo -- --keep' : `npm run demo -- ${name} --keep`;
+  const next = [
+    [again, 'stay up, and send requests of your own'],
+    ['npx tidemill --help', 'all that the command can do'],
+  ] as const;
+  terminal.line();
+  for (const [command, about] of next) {
+    terminal.line(`${INDENT}${terminal.paint('strong', command.padEnd(COMMAND_WIDTH))}  ${about}`);
+  }
+}
+
 /** @throws CommandFailure, having told what went wrong, or having been interrupted */
 export async function playDemo(entry: DemoEntry, options: PlayOptions, terminal: Terminal): Promise<void> {
   const started = systemClock.monotonic();
@@ -69,30 +82,17 @@ export async function playDemo(entry: DemoEntry, options: PlayOptions, terminal:
   try {
     const demo = await entry.load();
     headline(terminal, demo.title);
+    remark(terminal, 'On this machine alone: an embedded AWS, and the real worker beside it.');
     section(terminal, 'Setting the stage');
     const stageOptions = { ...options, directory, settings: demo.settings ?? {} };
-    const stage = await openStage(
-      terminal,
-      stageOptions,
-      ending,
-      releasers,
-      (name, { aws, worker, logFile }, ms) => {
-        if (name === 'aws') done(terminal, 'embedded AWS', `SQS, SNS and S3 at ${aws.endpoint}`, ms);
-        else
-          done(terminal, 'worker', `process ${worker?.pid}, its log in ${relative('.', logFile ?? '')}`, ms);
-      },
-    );
+    const stage = await openStage(terminal, stageOptions, ending, releasers);
     await demo.play(stage);
     const seconds = ((systemClock.monotonic() - started) / 1000).toFixed(1);
-    terminal.line(`\n${terminal.paint('good', `✓ all of this in ${seconds} s.`)}`);
+    terminal.line(`\n${INDENT}${terminal.paint('good', `✓ all of this in ${seconds} s`)}`);
     if (options.keep) {
       kept = true;
       await keepUp(stage, demo.samples(stage));
-    } else {
-      terminal.line(
-        `  Stay and send requests of your own: ${terminal.paint('strong', `npm run demo -- --keep`)}`,
-      );
-    }
+    } else tellWhatNext(terminal, entry);
   } catch (error) {
     const reason = ending.signal.aborted ? ending.signal.reason : error;
     if (!(reason instanceof InterruptedError)) {

@@ -85,11 +85,12 @@ function timeAxis(frame: Frame): { rule: string; labels: string } {
 export function plot(terminal: Terminal, layers: readonly PlotLayer[], options: PlotOptions): string[] {
   const { paint } = terminal;
   const [from, to] = extent(layers, 'times');
-  const { ticks, digits } = valueTicks(...extent(layers, 'values'), VALUE_TICKS);
+  const rows = options.height - AROUND;
+  const most = Math.min(VALUE_TICKS, Math.ceil(rows / 2));
+  const { ticks, digits } = valueTicks(...extent(layers, 'values'), most);
   const labels = ticks.map((tick) => tick.toFixed(digits));
   const margin = Math.max(options.unit.length, ...labels.map(({ length }) => length));
   const columns = options.width - margin - 2;
-  const rows = options.height - AROUND;
   const frame: Frame = { columns, rows, from, to, low: ticks[0]!, high: ticks.at(-1)! };
 
   const grids = layers.map((layer) => (layer.mark === 'dots' ? dots(layer, frame) : line(layer, frame)));

@@ -23,9 +23,12 @@ export interface DemoEntry {
   load(): Promise<Demo>;
 }
 
+/** The demo that is played where none is named. */
+export const DEFAULT_DEMO = 'metric';
+
 export const DEMOS: readonly DemoEntry[] = [
   {
-    name: 'metric',
+    name: DEFAULT_DEMO,
     summary: 'metric runs over four years of daily weather (the default)',
     load: async () => (await import('./metric.ts')).metricDemo,
   },

@@ -4,7 +4,7 @@
  * opened in it reaches that and nothing else.
  */
 
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Values } from '../cli/document.ts';
 import { useEnvironment } from '../cli/target.ts';
 import type { Terminal } from '../cli/terminal.ts';
@@ -17,6 +17,7 @@ import { type LocalAwsProcess, startLocalAwsProcess } from '../local/local-aws-p
 import { LOCAL_REGION } from '../local/resources.ts';
 import { createRequestQueue, type RequestQueue } from '../worker/queue.ts';
 import { type EventFeed, openEventFeed } from './event-feed.ts';
+import { done } from './script.ts';
 import { startWorkerChild, type WorkerChild } from './worker-child.ts';
 
 export interface StageOptions {
@@ -48,6 +49,8 @@ const SETTINGS: Values = {
   SHUTDOWN_GRACE_SECONDS: '2',
 };
 
+const GONE_AFTER_MS = 200;
+
 export const logFileOf = (directory: string) => join(directory, 'worker.log');
 
 /** Starts both and pushes what must be stopped on `releasers`; tells each when it is up. */
@@ -56,7 +59,6 @@ export async function openStage(
   options: StageOptions,
   ending: AbortController,
   releasers: Releasers,
-  up: (name: 'aws' | 'worker', stage: Pick<Stage, 'aws'> & Partial<Stage>, ms: number) => void,
 ): Promise<Stage> {
   const { directory } = options;
   let before = systemClock.monotonic();
@@ -69,7 +71,7 @@ export async function openStage(
   const aws = await startLocalAwsProcess({ port: options.port });
   releasers.push(() => aws.stop());
   ending.signal.throwIfAborted();
-  up('aws', { aws }, lap());
+  done(terminal, 'embedded AWS', `SQS, SNS and S3 at ${aws.endpoint}`, lap());
 
   useEnvironment(aws.environment);
   const lake = openLake(
@@ -83,7 +85,9 @@ export async function openStage(
   releasers.push(() => queue.close());
   const events = openEventFeed(queue.client, eventsQueueUrl);
   releasers.push(() => events.close());
-  events.broken.catch((cause: unknown) => {
+  events.broken.catch(async (cause: unknown) => {
+    // Ctrl-C reaches AWS too, and it may be gone before the signal is seen here.
+    await systemClock.sleep(GONE_AFTER_MS);
     ending.abort(new Error('the embedded AWS does not answer any more', { cause }));
   });
 
@@ -101,6 +105,6 @@ export async function openStage(
   });
   releasers.push(() => worker.stop());
   worker.died.catch((error: unknown) => ending.abort(error));
-  up('worker', { aws, worker, logFile }, lap());
+  done(terminal, 'worker', `process ${worker.pid}, its log in ${relative('.', logFile)}`, lap());
   return { terminal, signal: ending.signal, directory, aws, worker, logFile, bucket, lake, queue, events };
 }

@@ -2,7 +2,7 @@
  * The real worker as a child process, as a container would run it. What it logs goes to a file.
  *
  * It is the leader of a process group of its own, so that Ctrl-C reaches only the demo, which then stops
- * things in order. Should the demo be killed, the worker ends at its next log line: nobody reads it.
+ * things in order. Should the demo be killed, the worker sees its channel close and ends.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -36,6 +36,11 @@ export interface WorkerChildOptions {
 const START_MS = 15_000;
 const GRACE_MS = 5_000;
 const RUNS = 'the worker runs';
+
+/** Of a module named without its extension: like this one TypeScript when unbuilt. */
+function moduleUrl(name: string): URL {
+  return new URL(`${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
+}
 
 /** The environment without what would reach a real AWS or set the worker otherwise. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
@@ -86,13 +91,16 @@ async function stop(child: ChildProcess): Promise<void> {
  */
 export async function startWorkerChild(options: WorkerChildOptions): Promise<WorkerChild> {
   const { settings, directory, logFile, signal } = options;
-  const main = new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url);
-  const child = spawn(process.execPath, [fileURLToPath(main)], {
-    cwd: directory,
-    env: { ...cleanEnvironment(), ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', moduleUrl('./end-with-parent').href, fileURLToPath(moduleUrl('../main'))],
+    {
+      cwd: directory,
+      env: { ...cleanEnvironment(), ...settings },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true,
+    },
+  );
   const killNow = () => child.kill('SIGKILL');
   process.once('exit', killNow);
   let stopping = false;
@@ -137,7 +145,9 @@ export function logTail(logFile: string, lines: number): string[] {
 
 function shortened(line: string): string {
   try {
-    const { level, time, msg, service, version, pid, ...rest } = JSON.parse(line) as Record<string, unknown>;
+    const { level, time, msg, service, version, pid, message_id, event_type, ...rest } = JSON.parse(
+      line,
+    ) as Record<string, unknown>;
     const more = Object.keys(rest).length === 0 ? '' : `  ${JSON.stringify(rest)}`;
     return `${String(time).slice(11, 23)}  ${String(level).padEnd(5)}  ${String(msg)}${more}`;
   } catch {
