@@ -94,7 +94,7 @@ export function openParquetReader(file: RandomAccess, footer: ParquetFooter): Pa
       return span.bytes.subarray(from - span.start, to - span.start);
     };
     try {
-      extractor ??= createExtractor(footer.bytes);
+      extractor ??= createExtractor(footer.metadata);
       return extractor.extract(group, columns, bytesOf);
     } catch (error) {
       throw broken(error);

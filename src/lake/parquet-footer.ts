@@ -46,8 +46,8 @@ export interface ParquetFooter {
   readonly columns: ReadonlyMap<string, FooterColumn>;
   readonly rowGroups: readonly RowGroup[];
   readonly createdBy: string | undefined;
-  /** The metadata as it stands in the file, in Thrift's compact protocol. */
-  readonly bytes: Uint8Array;
+  /** The metadata as hyparquet gives it. */
+  readonly metadata: FileMetaData;
 }
 
 const MAGIC = 0x31524150;
@@ -119,14 +119,14 @@ export async function readFooter(file: RandomAccess): Promise<ParquetFooter> {
   const bytes = await footerBytes(file);
   try {
     const metadata = parquetMetadata(bytes, { parsers: PARSERS, geoparquet: false });
-    return footerOf(metadata, bytes.subarray(0, -8), file.size);
+    return footerOf(metadata, file.size);
   } catch (error) {
     // A corrupt footer may parse into anything, and fail anywhere in here.
     throw notParquet(file, `its footer is damaged (${messageOf(error).slice(0, 120)})`, error);
   }
 }
 
-function footerOf(metadata: FileMetaData, bytes: Uint8Array, fileSize: number): ParquetFooter {
+function footerOf(metadata: FileMetaData, fileSize: number): ParquetFooter {
   const columns = new Map<string, FooterColumn>();
   const elements = new Map<string, SchemaElement>();
   let nested = 0;
@@ -157,7 +157,7 @@ function footerOf(metadata: FileMetaData, bytes: Uint8Array, fileSize: number): 
     }
     return { index, rows: countOf(group.num_rows), columns: chunks };
   });
-  return { rows: countOf(metadata.num_rows), columns, rowGroups, createdBy: metadata.created_by, bytes };
+  return { rows: countOf(metadata.num_rows), columns, rowGroups, createdBy: metadata.created_by, metadata };
 }
 
 function countOf(rows: bigint): number {
