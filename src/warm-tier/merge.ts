@@ -55,6 +55,8 @@ export interface MergeSpec {
   readonly rowGroupRows?: number;
   /** Rows of the slab in all runs together. Default 131,072. */
   readonly slabRows?: number;
+  /** Texts of keys are sorted out when there are more than this many of a column. Default 1,048,576. */
+  readonly maxTexts?: number;
 }
 
 export interface MergeCounts {
@@ -66,8 +68,9 @@ export interface MergeCounts {
 
 const DEFAULT_ROWS = 131_072;
 const MIN_WINDOW_ROWS = 1_024;
-/** Texts are sorted out when their bytes or number exceed these, and twice what was left last time. */
-const POOL_LIMITS = { bytes: 32 << 20, texts: 1 << 20 };
+const DEFAULT_TEXTS = 1 << 20;
+/** The bytes of as many texts: above this too they are sorted out. */
+const BYTES_A_TEXT = 32;
 
 /** Why choosing paused: the winner's window is used up, the output is full, or all runs are at their ends. */
 type Pause = 'refill' | 'full' | 'done';
@@ -99,13 +102,16 @@ export class Merge {
   #rowsRead = 0;
   #rowsWritten = 0;
   #duplicates = 0;
-  #poolBytes = POOL_LIMITS.bytes;
-  #poolTexts = POOL_LIMITS.texts;
+  readonly #maxTexts: number;
+  /** How many texts there may be before they are sorted out: more when many are in use. */
+  #textLimit: number;
 
   /** @param runs the inputs, one or more, oldest first: of equal rows the later run's stays */
   constructor(runs: readonly Run[], spec: MergeSpec) {
     this.#spec = spec;
     this.#runs = runs;
+    this.#maxTexts = spec.maxTexts ?? DEFAULT_TEXTS;
+    this.#textLimit = this.#maxTexts;
     this.#rowGroupRows = spec.rowGroupRows ?? DEFAULT_ROWS;
     this.#windowRows = Math.max(MIN_WINDOW_ROWS, Math.floor((spec.slabRows ?? DEFAULT_ROWS) / runs.length));
     this.#keptRow = this.#windowRows * runs.length;
@@ -269,9 +275,7 @@ export class Merge {
 
   /** Forgets the texts of keys that are past, when there are many. The output must be empty. */
   #sortOutTexts(): void {
-    const tooBig = this.#keyColumns().some(
-      ({ pool }) => pool.byteLength > this.#poolBytes || pool.size > this.#poolTexts,
-    );
+    const tooBig = this.#keyColumns().some(({ pool }) => this.#sizeOf(pool) > this.#textLimit);
     if (!tooBig) return;
     this.#keepLast();
     for (const [i, column] of this.#slab.entries()) {
@@ -286,11 +290,15 @@ export class Merge {
     this.#order.replaceKeys(this.#keyColumns());
     this.#order.refresh();
     this.#fillAll();
-    this.#poolBytes = Math.max(
-      POOL_LIMITS.bytes,
-      ...this.#keyColumns().map(({ pool }) => pool.byteLength * 2),
+    this.#textLimit = Math.max(
+      this.#maxTexts,
+      ...this.#keyColumns().map(({ pool }) => 2 * this.#sizeOf(pool)),
     );
-    this.#poolTexts = Math.max(POOL_LIMITS.texts, ...this.#keyColumns().map(({ pool }) => pool.size * 2));
+  }
+
+  /** A pool's size in texts of ordinary length. */
+  #sizeOf(pool: TextPool): number {
+    return Math.max(pool.size, pool.byteLength / BYTES_A_TEXT);
   }
 
   /** Gives the codes of rows [from, to) their place in a new pool. */

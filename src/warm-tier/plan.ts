@@ -10,8 +10,10 @@
  * Names. Two workers that plan from one manifest plan the same names. Whoever finds a name taken asks for
  * a plan with higher ids (`bumpIds`) and writes under another one; nothing is ever overwritten. What a
  * worker wrote and could not commit it hands to its next plan as `abandoned`: those keys go through
- * `pending` like every other, and their ids are passed by. So a name that any manifest or any worker's
- * finished file has had is not used again, and no late delete can hit a newer file.
+ * `pending` like every other, and their ids are passed by. So a file that a manifest names is not touched
+ * as long as a reader may hold that manifest: before a key is deleted a manifest has listed it as pending,
+ * and whoever still plans its name has read an older one and will lose. To such a slow worker an input may
+ * be gone: it has lost already, and begins anew.
  */
 
 import { addSlots, hasSlot } from '../contract/slot-ranges.ts';
