@@ -8,7 +8,7 @@
  */
 
 import { type Clock, isoSeconds, versionStamp } from '../common/clock.ts';
-import { InvalidRequestError, RetryableError } from '../common/errors.ts';
+import { InvalidRequestError, messageOf, RetryableError } from '../common/errors.ts';
 import {
   decodeMetricManifest,
   encodeJson,
@@ -29,6 +29,7 @@ import { dataLocation, dataPrefix, freeVersion, manifestLocation, parseBase } fr
 import {
   createMarker,
   RUN_ID_METADATA,
+  readMarker,
   removeVersion,
   settleAfterMarker,
   versionsFrom,
@@ -138,10 +139,21 @@ async function writeData(
   throw new RetryableError('CONCURRENCY_CONFLICT', `other runs kept taking the versions of ${uriOf(base)}`);
 }
 
+/** The output as S3 gives it; that it cannot be read is a fault of the writing, and of this attempt alone. */
+async function readBack(lake: Lake, location: ObjectLocation, signal: AbortSignal) {
+  try {
+    const file = await openObject(lake.store, location, { signal });
+    return { file, footer: await readFooter(file) };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const what = `Failed to read back what was written: ${messageOf(error)}`;
+    throw new RetryableError('OUTPUT_WRITE_ERROR', what, { cause: error });
+  }
+}
+
 /** Reads back what was written: size, ETag and row count must be what we believe. */
 async function validateData(lake: Lake, written: WrittenData, signal: AbortSignal): Promise<void> {
-  const file = await openObject(lake.store, written.location, { signal });
-  const footer = await readFooter(file);
+  const { file, footer } = await readBack(lake, written.location, signal);
   const same = file.etag === written.etag && file.size === written.bytes && footer.rows === written.rows;
   if (same) return;
   const found = `${footer.rows} rows, ${file.size} bytes, ETag ${file.etag}`;
@@ -224,6 +236,14 @@ export async function executeRun(input: ExecuteInput, parts: ExecuteParts): Prom
         await settleAfterMarker(lake, base, decided, attempt > 1 ? firstReceivedAt : undefined, signal);
       }
       return { marker: decided, quality };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const found = await readMarker(lake, base, request.runId, signal).catch(() => 'unknown' as const);
+      // Another attempt may have finished meanwhile and swept our version: its result is the run's.
+      if (useless && found !== undefined && found !== 'unknown') return { marker: found, quality };
+      // A marker refused for good, that is not there either: no attempt will come to make it.
+      if (found === undefined && error instanceof InvalidRequestError) useless = true;
+      throw error;
     } finally {
       if (useless) await removeVersion(lake, base, version).catch(() => {});
     }

@@ -4,6 +4,7 @@
  */
 
 import type { LocalRequest, Verdict } from '../../src/local/request-hooks.ts';
+import { eventually, type Patience } from './eventually.ts';
 
 /** One request on its way in (`before` it is carried out) or its answer on its way out (`after`). */
 export interface Step {
@@ -76,6 +77,33 @@ export class Traffic {
     };
   }
 
+  /** Holds back requests that fit (default: before they are carried out) until they are released. */
+  hold(which: Which): Hold {
+    const held: Step[] = [];
+    let release: (verdict: Verdict | undefined) => void = () => {};
+    const released = new Promise<Verdict | undefined>((resolve) => {
+      release = resolve;
+    });
+    const remove = this.add(async (step) => {
+      if (!fits(step, { when: 'before', ...which })) return undefined;
+      held.push(step);
+      return await released;
+    });
+    return {
+      held,
+      come: (count, patience) =>
+        eventually(
+          () => `${count} held requests; there are ${held.length}`,
+          () => held.length >= count,
+          patience,
+        ).then(() => {}),
+      release(verdict) {
+        remove();
+        release(verdict);
+      },
+    };
+  }
+
   /** How many requests of workers fit. */
   count(which: Which): number {
     return this.requests.filter((sent) => fits({ when: 'before', ...sent }, which)).length;
@@ -89,6 +117,15 @@ export class Traffic {
     }
     return undefined;
   }
+}
+
+export interface Hold {
+  /** What is or was held, in order of arrival. */
+  readonly held: readonly Step[];
+  /** Waits until so many have come. */
+  come(count: number, patience?: Patience): Promise<void>;
+  /** Lets all go on, or gives them a verdict (`DROPPED` after a kill), and holds no more. */
+  release(verdict?: Verdict): void;
 }
 
 export interface Fault {
