@@ -18,7 +18,9 @@ beforeAll(async () => {
   rig = await openRig();
   scene = await rig.scene({ visibilityTimeout: 3 });
   await scene.dataset('d', { A: ROWS, B: ROWS });
-  await Promise.all([1, 2, 3].map(() => scene.worker({ WORKER_VISIBILITY_TIMEOUT_SECONDS: '3' })));
+  // As many jobs at once as threads, so that all copies can be under way: all three take part.
+  const settings = { WORKER_VISIBILITY_TIMEOUT_SECONDS: '3', WORKER_CONCURRENCY: '2', WORKER_THREADS: '2' };
+  await Promise.all([1, 2, 3].map(() => scene.worker(settings)));
 });
 
 afterAll(() => rig.close());
