@@ -9,7 +9,14 @@
  */
 
 import { DataType, Field, Schema, Table, tableFromIPC, tableToIPC, Utf8 } from 'apache-arrow';
-import type { ColumnMetaData, FileMetaData, KeyValue, SchemaElement } from 'hyparquet';
+import type {
+  ColumnMetaData,
+  ConvertedType,
+  Encoding,
+  FileMetaData,
+  KeyValue,
+  SchemaElement,
+} from 'hyparquet';
 import { ByteWriter } from 'hyparquet-writer';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
 import type { RowGroup } from './parquet-footer.ts';
@@ -60,6 +67,17 @@ function arrowSchemaOf(embedded: string, columns: readonly string[]): string | u
   }
 }
 
+/**
+ * The element as hyparquet-writer can write it: it gives the bits of a logical integer in a type that
+ * readers do not take, so integers are told by their converted type.
+ */
+function writable(element: SchemaElement): SchemaElement {
+  const { logical_type: logical, ...rest } = element;
+  if (logical?.type !== 'INTEGER') return element;
+  const converted_type = `${logical.isSigned ? 'INT' : 'UINT'}_${logical.bitWidth}` as ConvertedType;
+  return { ...rest, converted_type };
+}
+
 /** The parts of the new footer that are the same for all row groups. */
 function headOf(metadata: FileMetaData, columns: readonly string[]) {
   const leaves = leavesOf(metadata.schema);
@@ -72,13 +90,18 @@ function headOf(metadata: FileMetaData, columns: readonly string[]) {
   const arrow =
     embedded !== undefined && elements.some(isBare) ? arrowSchemaOf(embedded, columns) : undefined;
   const keyValues: KeyValue[] = arrow === undefined ? [] : [{ key: ARROW_SCHEMA, value: arrow }];
-  const schema: SchemaElement[] = [{ name: 'schema', num_children: columns.length }, ...elements];
+  const schema: SchemaElement[] = [
+    { name: 'schema', num_children: columns.length },
+    ...elements.map(writable),
+  ];
   return { schema, keyValues };
 }
 
 /** The chunk's metadata for where it lies now: what decoding needs, its offsets moved by `shift`. */
 function movedChunk(meta: ColumnMetaData, shift: number): ColumnMetaData {
-  const { type, encodings, path_in_schema, codec, num_values } = meta;
+  const { type, path_in_schema, codec, num_values } = meta;
+  // Of no use to a reader, but it must be there, and an empty list would be written as one of bytes.
+  const encodings: Encoding[] = ['PLAIN'];
   const { total_uncompressed_size, total_compressed_size, dictionary_page_offset: dictionary } = meta;
   const moved = { type, encodings, path_in_schema, codec, num_values, total_uncompressed_size };
   const data = meta.data_page_offset + BigInt(shift);
