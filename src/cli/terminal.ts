@@ -24,8 +24,6 @@ export interface Terminal {
   readonly live: boolean;
   /** Columns to use, 60 to 100; 80 where there is no terminal. */
   readonly width: number;
-  /** Whether tones look different from one another. */
-  readonly colour: boolean;
   line(text?: string): void;
   /** Text as it is, without a line end. */
   write(text: string): void;
@@ -42,7 +40,6 @@ export function openTerminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStr
   const paint = (tone: Tone, text: string) => styleText([...FORMATS[tone]], text, { stream: stdout });
   return {
     live: stdout.isTTY === true,
-    colour: paint('strong', '.') !== '.',
     get width() {
       // The last column is left free: some terminals wrap when it is written to.
       return Math.min(WIDEST, Math.max(NARROWEST, (stdout.columns || USUAL) - 1));
@@ -82,8 +79,12 @@ export function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
-/** `text` on lines of at most `width` characters, broken at blanks where there are any. */
+/** `text` on lines of at most `width` characters, broken at blanks where there are any; its own lines stay. */
 export function wrap(text: string, width: number): string[] {
+  return text.split('\n').flatMap((line) => wrapLine(line, width));
+}
+
+function wrapLine(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {

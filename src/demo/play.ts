@@ -4,7 +4,7 @@ import { mkdtempSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { CommandFailure } from '../cli/command.ts';
 import { findRunningDemo, makeStateDirectory } from '../cli/state-directory.ts';
-import { plural, type Terminal, wrap } from '../cli/terminal.ts';
+import { type Terminal, wrap } from '../cli/terminal.ts';
 import { systemClock } from '../common/clock.ts';
 import { causesOf, messageOf } from '../common/errors.ts';
 import { Releasers } from '../common/releasers.ts';
@@ -48,9 +48,7 @@ function reportFailure(terminal: Terminal, error: unknown, directory: string): v
   const logFile = logFileOf(directory);
   const tail = logTail(logFile, LOG_LINES);
   if (tail.length === 0) return;
-  terminal.complain(
-    `\n  The last ${plural(tail.length, 'line')} of the worker's log, ${relative('.', logFile)}:`,
-  );
+  terminal.complain(`\n  The end of the worker's log, ${relative('.', logFile)}:`);
   for (const line of tail) terminal.complain(`    ${line}`);
 }
 
@@ -84,7 +82,8 @@ export async function playDemo(entry: DemoEntry, options: PlayOptions, terminal:
     headline(terminal, demo.title);
     remark(terminal, 'On this machine alone: an embedded AWS, and the real worker beside it.');
     section(terminal, 'Setting the stage');
-    const stageOptions = { ...options, directory, settings: demo.settings ?? {} };
+    const settings = (await demo.prepare?.(terminal, directory, releasers)) ?? {};
+    const stageOptions = { ...options, directory, settings };
     const stage = await openStage(terminal, stageOptions, ending, releasers);
     await demo.play(stage);
     const seconds = ((systemClock.monotonic() - started) / 1000).toFixed(1);
@@ -96,6 +95,8 @@ export async function playDemo(entry: DemoEntry, options: PlayOptions, terminal:
   } catch (error) {
     const reason = ending.signal.aborted ? ending.signal.reason : error;
     if (!(reason instanceof InterruptedError)) {
+      // The worker's last words are in its log once it has ended.
+      await releasers.release();
       reportFailure(terminal, reason, directory);
       throw new CommandFailure();
     }

@@ -3,14 +3,17 @@
  * AWS and a worker running (stage.ts) and shows on it what it wants. It is loaded only when it is played.
  */
 
+import type { Values } from '../cli/document.ts';
+import type { Terminal } from '../cli/terminal.ts';
+import type { Releasers } from '../common/releasers.ts';
 import type { SampleRequest } from './sample-request.ts';
 import type { Stage } from './stage.ts';
 
 export interface Demo {
   /** One line above everything, as `A metric run, from queue message to Parquet`. */
   readonly title: string;
-  /** More settings of the worker, over those of the stage. */
-  readonly settings?: Readonly<Record<string, string>>;
+  /** Starts what the worker needs beside AWS; returns its settings for that. Opened things go on `releasers`. */
+  prepare?(terminal: Terminal, directory: string, releasers: Releasers): Promise<Values>;
   /** Plays it; throws what goes wrong. Every wait takes `stage.signal`. */
   play(stage: Stage): Promise<void>;
   /** Requests for a person to send while the demo is kept up; data of `play` is there. */

@@ -4,11 +4,13 @@
  * opened in it reaches that and nothing else.
  */
 
+import { rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Values } from '../cli/document.ts';
 import { useEnvironment } from '../cli/target.ts';
 import type { Terminal } from '../cli/terminal.ts';
 import { systemClock } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
 import type { Releasers } from '../common/releasers.ts';
 import { type Lake, openLake } from '../lake/lake.ts';
 import { silentObserver } from '../lake/request-observer.ts';
@@ -18,7 +20,7 @@ import { LOCAL_REGION } from '../local/resources.ts';
 import { createRequestQueue, type RequestQueue } from '../worker/queue.ts';
 import { type EventFeed, openEventFeed } from './event-feed.ts';
 import { done } from './script.ts';
-import { startWorkerChild, type WorkerChild } from './worker-child.ts';
+import { logTail, startWorkerChild, type WorkerChild } from './worker-child.ts';
 
 export interface StageOptions {
   /** Of the embedded AWS, and of the worker's side port; 0: any free one. */
@@ -44,7 +46,10 @@ export interface Stage {
   readonly events: EventFeed;
 }
 
+/** What goes wrong in a demo is told soon: few deliveries, soon after one another. */
+const DELIVERIES = 3;
 const SETTINGS: Values = {
+  WORKER_RETRY_FIRST_SECONDS: '1',
   WORKER_HEARTBEAT_INTERVAL_SECONDS: '1',
   SHUTDOWN_GRACE_SECONDS: '2',
 };
@@ -52,6 +57,14 @@ const SETTINGS: Values = {
 const GONE_AFTER_MS = 200;
 
 export const logFileOf = (directory: string) => join(directory, 'worker.log');
+
+/** A handler of a failed start: says of a port that is taken which option chooses another. */
+function onTakenPort(option: string, port: number, also: () => readonly string[] = () => []) {
+  return (error: unknown): never => {
+    if (![messageOf(error), ...also()].some((text) => text.includes('EADDRINUSE'))) throw error;
+    throw new Error(`port ${port} is taken by another process; ${option} takes another one`);
+  };
+}
 
 /** Starts both and pushes what must be stopped on `releasers`; tells each when it is up. */
 export async function openStage(
@@ -61,6 +74,9 @@ export async function openStage(
   releasers: Releasers,
 ): Promise<Stage> {
   const { directory } = options;
+  const logFile = logFileOf(directory);
+  // An earlier demo's log would be told as this one's.
+  rmSync(logFile, { force: true });
   let before = systemClock.monotonic();
   const lap = () => {
     const now = systemClock.monotonic();
@@ -68,7 +84,9 @@ export async function openStage(
     before = now;
     return ms;
   };
-  const aws = await startLocalAwsProcess({ port: options.port });
+  const aws = await startLocalAwsProcess({ port: options.port, maxReceiveCount: DELIVERIES }).catch(
+    onTakenPort('--port', options.port),
+  );
   releasers.push(() => aws.stop());
   ending.signal.throwIfAborted();
   done(terminal, 'embedded AWS', `SQS, SNS and S3 at ${aws.endpoint}`, lap());
@@ -91,7 +109,6 @@ export async function openStage(
     ending.abort(new Error('the embedded AWS does not answer any more', { cause }));
   });
 
-  const logFile = logFileOf(directory);
   const worker = await startWorkerChild({
     settings: {
       ...aws.environment,
@@ -102,7 +119,7 @@ export async function openStage(
     directory,
     logFile,
     signal: ending.signal,
-  });
+  }).catch(onTakenPort('--metrics-port', options.metricsPort, () => logTail(logFile, 1)));
   releasers.push(() => worker.stop());
   worker.died.catch((error: unknown) => ending.abort(error));
   done(terminal, 'worker', `process ${worker.pid}, its log in ${relative('.', logFile)}`, lap());

@@ -143,13 +143,28 @@ export function logTail(logFile: string, lines: number): string[] {
   return text.trimEnd().split('\n').slice(-lines).map(shortened);
 }
 
+/** Fields that every line has, or that only fill it. */
+const LEFT_OUT = new Set([
+  'level',
+  'time',
+  'msg',
+  'service',
+  'version',
+  'pid',
+  'message_id',
+  'event_type',
+  'stack',
+]);
+
 function shortened(line: string): string {
   try {
-    const { level, time, msg, service, version, pid, message_id, event_type, ...rest } = JSON.parse(
-      line,
-    ) as Record<string, unknown>;
-    const more = Object.keys(rest).length === 0 ? '' : `  ${JSON.stringify(rest)}`;
-    return `${String(time).slice(11, 23)}  ${String(level).padEnd(5)}  ${String(msg)}${more}`;
+    const fields = JSON.parse(line) as Record<string, unknown>;
+    const rest = Object.entries(fields).filter(([name]) => !LEFT_OUT.has(name));
+    const more = rest.map(
+      ([name, value]) => `  ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    );
+    const { time, level, msg } = fields;
+    return `${String(time).slice(11, 23)}  ${String(level).padEnd(5)}  ${String(msg)}${more.join('')}`;
   } catch {
     return line;
   }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { makeDirectory, runCli, startCli } from '../cli/run-cli.ts';
@@ -89,5 +91,19 @@ test('a worker that dies is told with the end of its log, and exit code 1', asyn
   const { code, stderr } = await demo.ended;
   expect(code).toBe(1);
   expect(stderr).toMatch(/✗ the demo failed\n {2}the worker ended with SIGKILL\n/);
-  expect(stderr).toMatch(/of the worker's log, \.tidemill\/worker\.log:\n(.*\n)* .* info {3}the worker runs/);
+  expect(stderr).toMatch(
+    /The end of the worker's log, \.tidemill\/worker\.log:\n(.*\n)* .* info {3}the worker runs/,
+  );
+});
+
+test('a port that is taken is told with the option that takes another', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  for (const option of ['--port', '--metrics-port']) {
+    const { code, stderr } = await runCli(['demo', option, String(port)], { cwd: directory.path });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`port ${port} is taken by another process; ${option} takes another one`);
+  }
+  taken.close();
 });

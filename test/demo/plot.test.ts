@@ -5,7 +5,6 @@ import { timeTicks } from '../../src/demo/time-ticks.ts';
 
 const plain: Terminal = {
   live: false,
-  colour: false,
   width: 80,
   line() {},
   write() {},

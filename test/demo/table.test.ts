@@ -5,7 +5,6 @@ import { table } from '../../src/demo/table.ts';
 
 const plain: Terminal = {
   live: false,
-  colour: false,
   width: 80,
   line() {},
   write() {},
