@@ -2,8 +2,11 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, expect, jest, test } from '@jest/globals';
 import { makeDirectory, runCli, startCli } from '../cli/run-cli.ts';
+
+// Seconds on a machine of one's own; more where many share it.
+jest.setTimeout(90_000);
 
 const directory = makeDirectory();
 afterAll(() => directory.remove());
