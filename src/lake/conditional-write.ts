@@ -11,13 +11,13 @@
  */
 
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { RetryableError } from '../common/errors.ts';
+import { InvalidRequestError, RetryableError, TidemillError } from '../common/errors.ts';
 import { freshId } from '../common/ids.ts';
 import { retry } from '../common/retry.ts';
 import { type ObjectLocation, uriOf } from '../contract/object-location.ts';
 import type { ObjectFacts, ObjectStore } from './object-store.ts';
 import type { LakeObserver } from './request-observer.ts';
-import { isPassing, s3Failure, s3Status } from './s3-failure.ts';
+import { isPassing, s3ErrorName, s3Failure, s3Status } from './s3-failure.ts';
 
 /** The name of the user metadata that holds the put-id. */
 export const PUT_ID = 'tidemill-put-id';
@@ -94,6 +94,12 @@ export async function writeConditionally(
   const { store, observer, location, putId, size, expected, signal } = write;
   const operation = expected === undefined ? 'create' : 'replace';
   const what = `Failed to write ${uriOf(location)}`;
+  /** A failed look at the object is a failure to write it. */
+  const unsettled = (error: unknown): never => {
+    if (signal?.aborted || !(error instanceof TidemillError)) throw error;
+    const Kind = error instanceof RetryableError ? RetryableError : InvalidRequestError;
+    throw new Kind('OUTPUT_WRITE_ERROR', `${what}: ${error.message}`, { cause: error, fields: error.fields });
+  };
   const attempt = async (): Promise<WriteOutcome> => {
     try {
       return { outcome: 'written', etag: await send(), size };
@@ -102,18 +108,13 @@ export async function writeConditionally(
       const status = s3Status(error);
       const refused = status === 412 || status === 409 || status === 404;
       if (!refused && !isPassing(error)) throw s3Failure(error, 'write', what);
-      if (status === 404 && expected === undefined && (error as Error).name !== 'NoSuchUpload') {
-        throw s3Failure(error, 'write', what);
-      }
-      const settled = await settle(store, location, putId, size, expected, signal);
+      const gone = expected === undefined ? 'NoSuchUpload' : 'NoSuchKey';
+      if (status === 404 && s3ErrorName(error) !== gone) throw s3Failure(error, 'write', what);
+      const settled = await settle(store, location, putId, size, expected, signal).catch(unsettled);
       if (settled !== 'unsettled') return settled;
-      throw new RetryableError(
-        'OUTPUT_WRITE_ERROR',
-        `${what}: ${(error as Error).name}, nothing is settled`,
-        {
-          cause: error,
-        },
-      );
+      throw new RetryableError('OUTPUT_WRITE_ERROR', `${what}: ${s3ErrorName(error)}, nothing is settled`, {
+        cause: error,
+      });
     }
   };
   const outcome = await retry(attempt, {

@@ -54,7 +54,8 @@ export function isPassing(error: unknown): boolean {
   if (PASSING_NAMES.has(s3ErrorName(error))) return true;
   const status = s3Status(error);
   if (status === undefined) return !(error instanceof TypeError || error instanceof RangeError);
-  return status >= 500 || status === 429 || status === 408;
+  // 501 is a store that does not have what we ask for, conditional writes above all.
+  return (status >= 500 && status !== 501) || status === 429 || status === 408;
 }
 
 /**
