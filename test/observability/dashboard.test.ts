@@ -41,7 +41,7 @@ function alertQueries(text: string): string[] {
 }
 
 const alerts = readFileSync(ALERTS, 'utf8');
-const queries = [...dashboardQueries, ...alertQueries(alerts)];
+const queries = [...dashboardQueries, ...alertQueries(alerts)].map((query) => query.replace(/\s+/g, ' '));
 
 let metrics: Metrics;
 /** Every series name that /metrics can show, and its labels. */
