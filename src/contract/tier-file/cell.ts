@@ -132,7 +132,8 @@ export function putNumber(column: Column, row: number, value: number): Problem {
 export function putBigInt(column: Column, row: number, value: bigint): Problem {
   switch (column.kind) {
     case 'int64':
-      if (value < INT64_MIN || value > INT64_MAX) return `${value} is beyond int64`;
+      if (value < INT64_MIN || value > INT64_MAX)
+        return `${String(value).slice(0, SHOWN_BYTES)} is beyond int64`;
       column.words[row * 2] = Number(BigInt.asIntN(32, value));
       column.words[row * 2 + 1] = Number(value >> 32n);
       column.valid[row] = 1;

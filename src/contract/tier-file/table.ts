@@ -74,12 +74,6 @@ export function clearRows(column: Column, at: number, rows: number): void {
   }
 }
 
-/** How many rows a column has room for. */
-export function capacityOf(column: Column): number {
-  if (column.kind === 'text') return column.codes.length;
-  return column.kind === 'boolean' ? column.flags.length : column.valid.length;
-}
-
 /**
  * Copies rows between columns of one kind (and, for text, one pool): row rows[i] of `source`, for
  * i in [0, count), becomes row at + i of `target`.
@@ -142,6 +136,20 @@ export function takeRows(table: Table, rows: Uint32Array): Table {
     return target;
   });
   return { rows: rows.length, columns };
+}
+
+/** Rows [from, to) of a table, on the same memory. */
+export function sliceRows(table: Table, from: number, to: number): Table {
+  const columns = table.columns.map((column): Column => {
+    if (column.kind === 'text') return { ...column, codes: column.codes.subarray(from, to) };
+    if (column.kind === 'boolean') return { ...column, flags: column.flags.subarray(from, to) };
+    return {
+      ...column,
+      words: column.words.subarray(from * 2, to * 2),
+      valid: column.valid.subarray(from, to),
+    };
+  });
+  return { rows: to - from, columns };
 }
 
 /** One value, for people and tests: text, a bigint of an int64 or of microseconds, a double, a boolean, null. */

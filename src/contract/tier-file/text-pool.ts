@@ -52,8 +52,20 @@ export class TextPool {
 
   /** The code of the text source[start, end), added when it is new. */
   intern(source: Uint8Array, start: number, end: number): number {
-    const view = viewOf(source);
-    return this.#intern(view, source.byteOffset + start, end - start);
+    return this.internAt(viewOf(source), source.byteOffset + start, end - start);
+  }
+
+  /** As `intern`, for a reader that has a view of the memory at hand. */
+  internAt(view: DataView, start: number, length: number): number {
+    const hash = hashOf(view, start, length);
+    const places = this.#places;
+    const mask = places.length - 1;
+    let place = hash & mask;
+    for (let code = places[place]!; code !== 0; code = places[place]!) {
+      if (this.#hashes[code] === hash && this.#is(code, view, start, length)) return code;
+      place = (place + 1) & mask;
+    }
+    return this.#add(hash, view, start, length);
   }
 
   /** The code of a string; for single values, not for columns. */
@@ -81,7 +93,7 @@ export class TextPool {
       if (code === NULL_CODE || !this.#is(code, view, base + start, length)) {
         code = this.#followers[previous]!;
         if (code === NULL_CODE || !this.#is(code, view, base + start, length)) {
-          code = this.#intern(view, base + start, length);
+          code = this.internAt(view, base + start, length);
           this.#followers[previous] = code;
         }
       }
@@ -150,18 +162,6 @@ export class TextPool {
     this.#ranks = ranks;
     this.#ranked = this.#size;
     return { ranks, count: this.#size, moved };
-  }
-
-  #intern(view: DataView, start: number, length: number): number {
-    const hash = hashOf(view, start, length);
-    const places = this.#places;
-    const mask = places.length - 1;
-    let place = hash & mask;
-    for (let code = places[place]!; code !== 0; code = places[place]!) {
-      if (this.#hashes[code] === hash && this.#is(code, view, start, length)) return code;
-      place = (place + 1) & mask;
-    }
-    return this.#add(hash, view, start, length);
   }
 
   /** Whether the text of `code` is that of view[start, start + length): four bytes at a time, the last first. */

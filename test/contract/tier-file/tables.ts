@@ -84,7 +84,7 @@ export async function readRows(
     const count = Math.min(available, atOnce);
     const columns = specs.map((spec) => allocateColumn(spec, count, () => new TextPool()));
     opened.read(columns, 0, count);
-    rows.push(...rowsOf({ rows: count, columns }));
+    for (const row of rowsOf({ rows: count, columns })) rows.push(row);
   }
   return rows;
 }
