@@ -92,7 +92,7 @@ async function readBody(body: unknown, length: number | undefined): Promise<Uint
     if (length === undefined) {
       const parts: Uint8Array[] = [];
       for await (const chunk of chunks) parts.push(chunk);
-      return Buffer.concat(parts);
+      return new Uint8Array(Buffer.concat(parts));
     }
     const bytes = new Uint8Array(length);
     let offset = 0;
@@ -171,6 +171,7 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
     getRange: (location, range, options = {}) => read(location, range, options),
 
     async head(location, { signal } = {}) {
+      signal?.throwIfAborted();
       try {
         const output = await client.send(
           new HeadObjectCommand({ Bucket: location.bucket, Key: location.key }),
@@ -190,6 +191,7 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
     },
 
     async delete(location, signal) {
+      signal?.throwIfAborted();
       try {
         await client.send(
           new DeleteObjectCommand({ Bucket: location.bucket, Key: location.key }),
@@ -203,6 +205,7 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
     },
 
     async list(prefix, { delimiter, startAfter, token, maxKeys, signal } = {}) {
+      signal?.throwIfAborted();
       try {
         const output = await client.send(
           new ListObjectsV2Command({

@@ -4,7 +4,7 @@
  */
 
 import { type FileHandle, open } from 'node:fs/promises';
-import { InvalidRequestError } from '../common/errors.ts';
+import { InvalidRequestError, RetryableError } from '../common/errors.ts';
 import { type ObjectLocation, uriOf } from '../contract/object-location.ts';
 import type { ObjectStore } from './object-store.ts';
 
@@ -61,7 +61,7 @@ export function reopenObject(
       if (start >= tailStart) return tail.subarray(start - tailStart, end - tailStart);
       const part = await store.getRange(location, { start, end }, { signal, etag });
       if (part === undefined)
-        throw new InvalidRequestError('INPUT_READ_ERROR', `${name} was deleted while it was read`);
+        throw new RetryableError('INPUT_READ_ERROR', `${name} was deleted while it was being read`);
       if (part.bytes.byteLength !== end - start) {
         throw new InvalidRequestError('INPUT_READ_ERROR', `${name} ended early: no bytes ${start} to ${end}`);
       }

@@ -1,0 +1,64 @@
+/** A server that answers every GET with an object of ten bytes, now and then in a way that never ends. */
+
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export type Answer =
+  | 'whole'
+  | 'stalls at once'
+  | 'stalls in mid-body'
+  | 'has no length'
+  | 'promises too much';
+
+const BODY = Buffer.from('0123456789');
+const HEADERS = { etag: '"e"', 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' } as const;
+
+const ANSWERS: Readonly<Record<Answer, (response: ServerResponse) => void>> = {
+  whole: (response) => response.writeHead(200, { ...HEADERS, 'content-length': 10 }).end(BODY),
+  'stalls at once': () => {},
+  'stalls in mid-body': (response) => {
+    response.writeHead(200, { ...HEADERS, 'content-length': 10 }).write(BODY.subarray(0, 4));
+  },
+  'has no length': (response) => {
+    response.writeHead(200, HEADERS).write(BODY.subarray(0, 4));
+    response.end(BODY.subarray(4));
+  },
+  'promises too much': (response) => {
+    response.writeHead(200, { ...HEADERS, 'content-length': 11 }).write(BODY);
+    response.socket?.destroySoon();
+  },
+};
+
+export interface StallingS3 {
+  readonly endpoint: string;
+  /** What is answered next, one after the other; after that `whole`. */
+  next(...answers: Answer[]): void;
+  /** Requests since `next`. */
+  count(): number;
+  close(): Promise<void>;
+}
+
+export async function startStallingS3(): Promise<StallingS3> {
+  let answers: Answer[] = [];
+  let count = 0;
+  const server = createServer((_, response) => {
+    count++;
+    ANSWERS[answers.shift() ?? 'whole'](response);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    next(...given) {
+      answers = given;
+      count = 0;
+    },
+    count: () => count,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
