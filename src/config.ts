@@ -35,6 +35,10 @@ const topicArn = z
   .string()
   .regex(/^arn:[^:]+:sns:[^:]+:[^:]*:[A-Za-z0-9_.-]+$/, 'must be the ARN of an SNS topic');
 const queueUrl = z.string().regex(/^https?:\/\/\S+$/, 'must be the URL of an SQS queue');
+// The message names no value: a URL holds a password.
+const databaseUrl = z
+  .string()
+  .regex(/^postgres(?:ql)?:\/\/\S+$/, 'must be a URL, as postgres://user:password@host/name');
 const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket name');
 const buckets = z.string().transform((list) =>
   list
@@ -180,6 +184,32 @@ export const VARIABLES = {
     whole(1, 86_400),
     'How long a kept series may be used.',
   ),
+  databaseUrl: v(
+    'DATABASE_URL',
+    undefined,
+    databaseUrl,
+    'The ledger of ingest runs (Postgres 14 or later); without it they are refused. A secret.',
+  ),
+  databaseConnections: v('DATABASE_POOL_SIZE', '10', whole(1, 1_000), 'Most connections to the ledger.'),
+  ingestConcurrency: v('INGEST_CONCURRENCY', '2', whole(1, 64), 'Files at once in one ingest run.'),
+  ingestStreamingMb: v(
+    'INGEST_STREAMING_THRESHOLD_MB',
+    '16',
+    whole(0, 1_024),
+    'Files above this are read in chunks, others at once.',
+  ),
+  ingestBufferMb: v(
+    'INGEST_BUFFER_MB',
+    '64',
+    whole(1, 65_536),
+    'Rows of one file that wait in memory for their month to be written.',
+  ),
+  ingestLeaseSeconds: v(
+    'INGEST_LEASE_SECONDS',
+    '60',
+    whole(1, 3_600),
+    'A file in work without a sign of life for this long may be taken over.',
+  ),
   port: v('PROMETHEUS_PORT', '9300', whole(0, 65_535), 'Port of /metrics, /healthz and /readyz.'),
   logLevel: v('LOG_LEVEL', 'info', level, 'trace, debug, info, warn, error, fatal or silent.'),
 } as const satisfies Record<string, Variable>;
@@ -189,7 +219,14 @@ function v<T extends z.ZodType>(name: string, fallback: string | undefined, sche
 }
 
 type Values = { readonly [K in keyof typeof VARIABLES]: z.infer<(typeof VARIABLES)[K]['schema']> };
-type Optional = 'dlqUrl' | 'eventsTopic' | 'startedTopic' | 'heartbeatTopic' | 'completedTopic' | 'queueUrl';
+type Optional =
+  | 'dlqUrl'
+  | 'eventsTopic'
+  | 'startedTopic'
+  | 'heartbeatTopic'
+  | 'completedTopic'
+  | 'queueUrl'
+  | 'databaseUrl';
 export type Config = Readonly<Omit<Values, Optional> & { [K in Optional]: Values[K] | undefined }>;
 
 /** All that is wrong with a configuration, a line each. */
@@ -226,6 +263,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     for (const key of ['startedTopic', 'heartbeatTopic', 'completedTopic'] as const) {
       if (!isSet(key)) problems.push(`${named(key)}: is required while ${named('eventsTopic')} is not set`);
     }
+  }
+  if (isSet('databaseUrl') && !isSet('eventsTopic')) {
+    problems.push(`${named('eventsTopic')}: is required while ${named('databaseUrl')} is set`);
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
   return Object.freeze(config);

@@ -5,16 +5,19 @@
 
 import type { Logger } from 'pino';
 import { systemClock } from './common/clock.ts';
+import { messageOf } from './common/errors.ts';
 import { systemRandom } from './common/ids.ts';
 import { Releasers } from './common/releasers.ts';
 import type { Config } from './config.ts';
 import { createPublisher } from './events/publisher.ts';
+import { createIngestHandler, workerName } from './ingest/index.ts';
 import { openLake } from './lake/lake.ts';
 import { DEFAULT_S3_TIMEOUTS } from './lake/s3-client.ts';
 import { createThreadPool } from './lake/thread-pool.ts';
+import { openLedger } from './ledger/database.ts';
 import { createMetricRunHandler } from './metric-run/index.ts';
 import { createMetrics } from './observability/metrics.ts';
-import { observeLake, observeMetricRuns, observeWorker } from './observability/observers.ts';
+import { observeIngest, observeLake, observeMetricRuns, observeWorker } from './observability/observers.ts';
 import { openSidePort } from './observability/side-port.ts';
 import { createRegistry } from './worker/handler.ts';
 import { createRequestQueue } from './worker/queue.ts';
@@ -81,6 +84,35 @@ export async function startService(
       { lake, pool, clock: systemClock, observer: observeMetricRuns(metrics) },
     );
 
+    const { databaseUrl } = config;
+    const ledger =
+      databaseUrl === undefined
+        ? undefined
+        : openLedger(
+            { url: databaseUrl, connections: config.databaseConnections },
+            observeLake(metrics).retry,
+          );
+    if (ledger !== undefined) {
+      releasers.push(() => ledger.close());
+      // A database that is away keeps no worker from starting: the first ingest run tries again.
+      ledger
+        .migrate()
+        .catch((error: unknown) => logger.warn({ error: messageOf(error) }, 'the ledger is not ready'));
+    }
+    const ingest = createIngestHandler(
+      {
+        bucket: config.bucket,
+        allowedBuckets: config.allowedBuckets,
+        compression: config.outputCompression,
+        concurrency: config.ingestConcurrency,
+        streamingBytes: config.ingestStreamingMb * BYTES_A_MB,
+        budgetBytes: config.ingestBufferMb * BYTES_A_MB,
+        leaseSeconds: config.ingestLeaseSeconds,
+        workerName: workerName(),
+      },
+      { lake, ledger, pool, publisher, clock: systemClock, observer: observeIngest(metrics) },
+    );
+
     const { queueUrl } = config;
     const polls = config.queueEnabled && queueUrl !== undefined;
     const queue = createRequestQueue({
@@ -94,7 +126,7 @@ export async function startService(
       {
         queue,
         publisher,
-        registry: createRegistry([metricRun]),
+        registry: createRegistry([metricRun, ingest]),
         observer: observeWorker(metrics),
         clock: systemClock,
         random: systemRandom,

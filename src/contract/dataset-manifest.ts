@@ -52,7 +52,7 @@ function decoded(value: string): string {
 
 /**
  * The series that a file's path names, or undefined where it names none: a segment `series=CODE` (as
- * Hive writes partitions), else a segment that is one of the `known` codes. The last segment, the file
+ * Hive writes partitions), else a segment that is one of the `known` codes, or one percent-encoded. The last segment, the file
  * itself, names none. By whole segments, never by substring.
  */
 export function seriesOfPath(filePath: string, known: ReadonlySet<string>): string | undefined {
@@ -61,5 +61,7 @@ export function seriesOfPath(filePath: string, known: ReadonlySet<string>): stri
     const hive = HIVE.exec(segment)?.[1];
     if (hive !== undefined) return decoded(hive);
   }
-  return folders.find((segment) => known.has(segment));
+  const exact = folders.find((segment) => known.has(segment));
+  // A code that is no plain name stands percent-encoded.
+  return exact ?? folders.map(decoded).find((segment) => known.has(segment));
 }

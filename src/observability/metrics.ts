@@ -113,6 +113,21 @@ export function createMetrics(build: { readonly version: string; readonly commit
     filesWritten: counter('tidemill_files_written_total', 'Parquet files written, by kind of output.', [
       'output',
     ] as const),
+    etlRows: counter('etl_row_normalized_total', 'Rows of ingested files that were taken, by job.', [
+      'job',
+    ] as const),
+    etlErrors: counter('etl_normalize_errors_total', 'Bad rows of ingested files, by job and reason.', [
+      'job',
+      'reason',
+    ] as const),
+    ingestedFiles: counter('tidemill_ingest_files_total', 'Files that ingest runs settled, by outcome.', [
+      'outcome',
+    ] as const),
+    ingestFileDuration: histogram(
+      'tidemill_ingest_file_duration_seconds',
+      'Loading of one file, from its claim to its rows in the ledger.',
+      SECONDS,
+    ),
     divisionsByZero: counter(
       'tidemill_metric_divisions_by_zero_total',
       'Divisions by zero in metric runs, each a null.',
@@ -120,5 +135,6 @@ export function createMetrics(build: { readonly version: string; readonly commit
   };
   // Counters with known labels exist from the start, so that rates have a beginning.
   for (const error_code of METRIC_ERROR_CODES) metrics.metricRunsFailed.inc({ error_code }, 0);
+  for (const outcome of ['loaded', 'failed']) metrics.ingestedFiles.inc({ outcome }, 0);
   return metrics;
 }

@@ -63,3 +63,18 @@ export function observeMetricRuns(metrics: Metrics) {
     },
   };
 }
+
+export function observeIngest(metrics: Metrics) {
+  return {
+    ...observeLake(metrics),
+    fileLoaded(job: string, rows: number, outputs: number, seconds: number) {
+      metrics.etlRows.inc({ job }, rows);
+      metrics.ingestedFiles.inc({ outcome: 'loaded' });
+      metrics.ingestFileDuration.observe(seconds);
+      metrics.rowsWritten.inc({ output: 'projection' }, rows);
+      metrics.filesWritten.inc({ output: 'projection' }, outputs);
+    },
+    badRows: (job: string, reason: string, count: number) => metrics.etlErrors.inc({ job, reason }, count),
+    fileFailed: () => metrics.ingestedFiles.inc({ outcome: 'failed' }),
+  };
+}
