@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { eventually, type Patience } from './eventually.ts';
@@ -76,6 +77,7 @@ export function launch(name: string, environment: Readonly<Record<string, string
     env: {
       PATH: process.env.PATH ?? '',
       TZ: 'America/St_Johns', // Nothing may depend on it.
+      NODE_COMPILE_CACHE: join(tmpdir(), 'tidemill-compile-cache'), // Starts three times as fast.
       ...TEST_SETTINGS,
       AWS_SDK_UA_APP_ID: name,
       ...environment,
