@@ -7,8 +7,8 @@
 
 import { z } from 'zod';
 import { InvalidRequestError } from '../common/errors.ts';
+import type { ColumnSpec } from './column-spec.ts';
 import { issueTexts } from './issues.ts';
-import type { ColumnSpec } from './tier-file/table.ts';
 
 /** True for a row that says that its key has ceased to exist, false for one with values. */
 export const CEASED = 'Ceased';

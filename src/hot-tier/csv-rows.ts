@@ -7,7 +7,7 @@
  */
 
 import { isUtf8 } from 'node:buffer';
-import { putText } from '../contract/tier-file/cell.ts';
+import { putText } from '../lake/tier-table/cell.ts';
 import type { RowBuilder } from './row-builder.ts';
 
 const QUOTE = 0x22;

@@ -1,6 +1,6 @@
 /** Rows as JSON objects: those of a request, and single lines that the fast reader of lines gives up on. */
 
-import { putValue } from '../contract/tier-file/cell.ts';
+import { putValue } from '../lake/tier-table/cell.ts';
 import type { RowBuilder } from './row-builder.ts';
 
 /** Puts the rows of a request. Throws INPUT_READ_ERROR, naming row and column. */

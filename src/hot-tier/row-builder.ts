@@ -15,21 +15,11 @@
  */
 
 import { InvalidRequestError } from '../common/errors.ts';
-import { cellError, type Problem } from '../contract/tier-file/cell.ts';
-import {
-  allocateColumn,
-  type BooleanColumn,
-  type Column,
-  type ColumnSpec,
-  clearRows,
-  FALSE,
-  type Table,
-  TRUE,
-  takeRows,
-  type WideColumn,
-} from '../contract/tier-file/table.ts';
-import { TextPool } from '../contract/tier-file/text-pool.ts';
+import type { ColumnSpec } from '../contract/column-spec.ts';
 import { CEASED, canonicalColumns, sortColumns, type TierProvider } from '../contract/tier-provider.ts';
+import { cellError, type Problem } from '../lake/tier-table/cell.ts';
+import { allocateColumn, type BooleanColumn, type Column, clearRows, FALSE, type Table, TRUE, takeRows, type WideColumn } from '../lake/tier-table/table.ts';
+import { TextPool } from '../lake/tier-table/text-pool.ts';
 
 export interface SourceRules {
   /** What the rows are called in errors: `changed`, `removed`. */

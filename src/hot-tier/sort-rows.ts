@@ -6,15 +6,8 @@
  * integers, whatever the keys look like.
  */
 
-import {
-  type Column,
-  columnOf,
-  NULL_FLAG,
-  type Table,
-  TRUE,
-  type WideColumn,
-} from '../contract/tier-file/table.ts';
 import { CEASED } from '../contract/tier-provider.ts';
+import { type Column, columnOf, NULL_FLAG, type Table, TRUE, type WideColumn } from '../lake/tier-table/table.ts';
 
 interface Ranked {
   readonly ranks: Int32Array;

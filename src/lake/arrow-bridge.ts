@@ -2,7 +2,8 @@
  * Record batches across the border between apache-arrow (JavaScript) and parquet-wasm (WASM memory).
  *
  * Out of WASM a batch is a view of its memory (the Arrow C data interface), without a copy; it holds
- * until the next call into WASM, which may move that memory. Into WASM a batch goes as an IPC stream.
+ * until the next call into WASM, which may move that memory: a batch that is held for longer makes its
+ * view anew then. Into WASM a batch goes as an IPC stream.
  */
 
 import {
@@ -26,6 +27,14 @@ export interface BorrowedBatch {
   release(): void;
 }
 
+export interface HeldBatch {
+  readonly rows: number;
+  /** The batch, to be copied from before the next call into WASM. */
+  view(): RecordBatch;
+  /** Frees the WASM memory behind the batch. */
+  release(): void;
+}
+
 /** Whether the C interface's parser gives a true view of a column: of decimals, for one, it gives a part. */
 function isBorrowable({ type }: Field): boolean {
   return (
@@ -35,6 +44,33 @@ function isBorrowable({ type }: Field): boolean {
     DataType.isFloat(type) ||
     DataType.isUtf8(type)
   );
+}
+
+/** The same for whoever reads booleans and dictionaries as their buffers. */
+function isHoldable(field: Field): boolean {
+  return isBorrowable(field) || DataType.isBool(field.type) || DataType.isDictionary(field.type);
+}
+
+/** A batch of `wasm`'s, to be looked at again and again. Throws for types of which there is no view. */
+export function holdBatch(wasm: ParquetWasm, source: WasmBatch): HeldBatch {
+  const rows = source.numRows;
+  const exported = source.toFFI();
+  source.free();
+  let memory: ArrayBufferLike | undefined;
+  let batch: RecordBatch;
+  return {
+    rows,
+    view() {
+      const { buffer } = wasm.wasmMemory();
+      if (buffer !== memory) {
+        batch = parseRecordBatch(buffer, exported.arrayAddr(), exported.schemaAddr(), false);
+        if (!batch.schema.fields.every(isHoldable)) throw new TypeError(`no view of ${batch.schema}`);
+        memory = buffer;
+      }
+      return batch;
+    },
+    release: () => exported.free(),
+  };
 }
 
 /** A batch of `wasm`'s as one of JavaScript's, to be copied from before the next call into WASM. */

@@ -4,11 +4,23 @@
  * I/O, and what is amiss elsewhere does not matter. Pure; throws where a footer makes no sense.
  *
  * The Arrow schema that some writers embed is kept only for columns that Parquet alone does not explain
- * (seconds since the epoch, say), since it also asks for types that are slower to read (dictionaries,
- * large text).
+ * (seconds since the epoch, say), since it also asks for types that are slower to read (large text).
+ * Who wants texts as dictionaries (`dictionaryText`) gets them so for every column that may hold text,
+ * whatever its writer said, and the others as Parquet's own types say.
  */
 
-import { DataType, Field, Schema, Table, tableFromIPC, tableToIPC, Utf8 } from 'apache-arrow';
+import {
+  DataType,
+  Dictionary,
+  Field,
+  Int32,
+  Null,
+  Schema,
+  Table,
+  tableFromIPC,
+  tableToIPC,
+  Utf8,
+} from 'apache-arrow';
 import type {
   ColumnMetaData,
   ConvertedType,
@@ -20,6 +32,11 @@ import type {
 import { ByteWriter } from 'hyparquet-writer';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
 import type { RowGroup } from './parquet-footer.ts';
+
+export interface ExtractOptions {
+  /** Texts are decoded as dictionaries with 32-bit indices. Default false. */
+  readonly dictionaryText?: boolean;
+}
 
 export interface RowGroupExtractor {
   /** The file of `columns` of `group`; `bytesOf` gives the bytes of the original from `start` to `end`. */
@@ -46,6 +63,13 @@ function leavesOf(schema: readonly SchemaElement[]): Map<string, SchemaElement> 
   return leaves;
 }
 
+/** Whether a column holds text: enums and JSON are text as well, and a byte array that says nothing of itself. */
+export function isText({ type, converted_type: converted, logical_type: logical }: SchemaElement): boolean {
+  if (type !== 'BYTE_ARRAY') return false;
+  if (logical !== undefined) return ['STRING', 'ENUM', 'JSON'].includes(logical.type);
+  return converted === undefined || ['UTF8', 'ENUM', 'JSON'].includes(converted);
+}
+
 /** Whether Parquet's own types leave open what the column is: 64 bits, and no more said. */
 function isBare({ type, converted_type, logical_type }: SchemaElement): boolean {
   return type === 'INT64' && converted_type === undefined && logical_type === undefined;
@@ -61,10 +85,35 @@ function arrowSchemaOf(embedded: string, columns: readonly string[]): string | u
       const text = DataType.isDictionary(type) || DataType.isLargeUtf8(type) || DataType.isUtf8View(type);
       return text ? new Field(name, new Utf8(), field.nullable) : field;
     });
-    return Buffer.from(tableToIPC(new Table(new Schema(wanted)), 'stream')).toString('base64');
+    return schemaText(wanted);
   } catch {
     return undefined;
   }
+}
+
+function schemaText(fields: readonly Field[]): string {
+  return Buffer.from(tableToIPC(new Table(new Schema([...fields])), 'stream')).toString('base64');
+}
+
+/** The Arrow schema that asks for texts as dictionaries; of other columns it says nothing (null). */
+function dictionarySchemaOf(elements: readonly SchemaElement[]): string {
+  return schemaText(
+    elements.map((element, i) => {
+      const type = isText(element) ? new Dictionary(new Utf8(), new Int32(), i) : new Null();
+      return new Field(element.name, type, true);
+    }),
+  );
+}
+
+/** A text column as every reader takes it for text. */
+function asText({ name, repetition_type }: SchemaElement): SchemaElement {
+  const text: SchemaElement = {
+    name,
+    type: 'BYTE_ARRAY',
+    converted_type: 'UTF8',
+    logical_type: { type: 'STRING' },
+  };
+  return repetition_type === undefined ? text : { ...text, repetition_type };
 }
 
 /**
@@ -79,13 +128,18 @@ function writable(element: SchemaElement): SchemaElement {
 }
 
 /** The parts of the new footer that are the same for all row groups. */
-function headOf(metadata: FileMetaData, columns: readonly string[]) {
+function headOf(metadata: FileMetaData, columns: readonly string[], dictionaryText: boolean) {
   const leaves = leavesOf(metadata.schema);
   const elements = columns.map((name) => {
     const element = leaves.get(name);
     if (element === undefined) throw new RangeError(`column "${name}" is not a plain column`);
-    return element;
+    return dictionaryText && isText(element) ? asText(element) : element;
   });
+  const root: SchemaElement = { name: 'schema', num_children: columns.length };
+  if (dictionaryText) {
+    const keyValues: KeyValue[] = [{ key: ARROW_SCHEMA, value: dictionarySchemaOf(elements) }];
+    return { schema: [root, ...elements], keyValues };
+  }
   const embedded = metadata.key_value_metadata?.find(({ key }) => key === ARROW_SCHEMA)?.value;
   const arrow =
     embedded !== undefined && elements.some(isBare) ? arrowSchemaOf(embedded, columns) : undefined;
@@ -110,13 +164,16 @@ function movedChunk(meta: ColumnMetaData, shift: number): ColumnMetaData {
   return { ...moved, ...places, ...(known ? { dictionary_page_offset: dictionary + BigInt(shift) } : {}) };
 }
 
-export function createExtractor(metadata: FileMetaData): RowGroupExtractor {
+export function createExtractor(
+  metadata: FileMetaData,
+  { dictionaryText = false }: ExtractOptions = {},
+): RowGroupExtractor {
   const heads = new Map<string, ReturnType<typeof headOf>>();
 
   return {
     extract(group, columns, bytesOf) {
       const key = columns.join('\n');
-      const head = heads.get(key) ?? headOf(metadata, columns);
+      const head = heads.get(key) ?? headOf(metadata, columns, dictionaryText);
       heads.set(key, head);
       const known = metadata.row_groups[group.index]?.columns ?? [];
       const size = columns.reduce((sum, name) => {

@@ -13,8 +13,8 @@ import type { RecordBatch } from 'apache-arrow';
 import type { RecordBatch as WasmBatch } from 'parquet-wasm';
 import { discard } from '../common/discard.ts';
 import { InvalidRequestError, messageOf } from '../common/errors.ts';
-import { borrowBatch } from './arrow-bridge.ts';
-import { createExtractor, type RowGroupExtractor } from './parquet-extract.ts';
+import { borrowBatch, type HeldBatch, holdBatch } from './arrow-bridge.ts';
+import { createExtractor, type ExtractOptions, type RowGroupExtractor } from './parquet-extract.ts';
 import type { ColumnChunk, ParquetFooter, RowGroup } from './parquet-footer.ts';
 import { parquetWasm, retireAfterPanic } from './parquet-wasm.ts';
 import type { RandomAccess } from './random-access.ts';
@@ -51,10 +51,19 @@ export interface ParquetReader {
    * memory: what is wanted of it must be copied before the next one is asked for.
    */
   batches(group: RowGroup, columns: readonly string[], batchRows: number): AsyncGenerator<RecordBatch>;
+  /**
+   * The rows of one row group in order, in batches of at most `batchRows`, each decoded when it is asked
+   * for: of a large row group there are no more rows in memory. A batch lives until it is released.
+   */
+  held(group: RowGroup, columns: readonly string[], batchRows: number): AsyncGenerator<HeldBatch>;
   close(): void;
 }
 
-export function openParquetReader(file: RandomAccess, footer: ParquetFooter): ParquetReader {
+export function openParquetReader(
+  file: RandomAccess,
+  footer: ParquetFooter,
+  options: ExtractOptions = {},
+): ParquetReader {
   const fetched = new Map<string, Span[]>();
   let extractor: RowGroupExtractor | undefined;
 
@@ -94,7 +103,7 @@ export function openParquetReader(file: RandomAccess, footer: ParquetFooter): Pa
       return span.bytes.subarray(from - span.start, to - span.start);
     };
     try {
-      extractor ??= createExtractor(footer.metadata);
+      extractor ??= createExtractor(footer.metadata, options);
       return extractor.extract(group, columns, bytesOf);
     } catch (error) {
       throw broken(error);
@@ -128,8 +137,32 @@ export function openParquetReader(file: RandomAccess, footer: ParquetFooter): Pa
     }
   }
 
+  /** Rows [offset, offset + rows) of a whole file in memory, as one batch. */
+  function decodeHeld(bytes: Uint8Array, offset: number, rows: number): HeldBatch {
+    const wasm = parquetWasm();
+    try {
+      const table = wasm.readParquet(bytes, { batchSize: rows, offset, limit: rows });
+      const [batch, ...more] = table.recordBatches();
+      table.free();
+      for (const other of more) other.free();
+      if (batch?.numRows !== rows || more.length > 0) throw new RangeError(`not ${rows} rows`);
+      return holdBatch(wasm, batch);
+    } catch (error) {
+      retireAfterPanic(wasm, error);
+      throw broken(error);
+    }
+  }
+
   return {
     prefetch,
+
+    async *held(group, columns, batchRows) {
+      const bytes = await extract(group, columns);
+      for (let offset = 0; offset < group.rows; offset += batchRows) {
+        yield decodeHeld(bytes, offset, Math.min(batchRows, group.rows - offset));
+      }
+      discard(bytes);
+    },
 
     async *batches(group, columns, batchRows) {
       yield* decode(await extract(group, columns), batchRows);

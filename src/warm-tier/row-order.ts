@@ -12,7 +12,7 @@
  * comes after all others, as the next row of a run at its end.
  */
 
-import type { TextColumn, WideColumn } from '../contract/tier-file/table.ts';
+import type { TextColumn, WideColumn } from '../lake/tier-table/table.ts';
 
 const WORD_BITS = 53;
 

@@ -1,17 +1,12 @@
 /** The recorded behaviour of the original writers: tiers.json, normalizeSchema and prepareForUpload. */
 
 import { describe, expect, test } from '@jest/globals';
-import {
-  type ColumnKind,
-  type ColumnSpec,
-  type Table,
-  takeRows,
-  valueAt,
-} from '../../src/contract/tier-file/table.ts';
+import type { ColumnKind, ColumnSpec } from '../../src/contract/column-spec.ts';
 import { CEASED, findProvider, tierProviders } from '../../src/contract/tier-provider.ts';
 import { putJsonRows } from '../../src/hot-tier/json-rows.ts';
 import { RowBuilder } from '../../src/hot-tier/row-builder.ts';
 import { distinctRows } from '../../src/hot-tier/sort-rows.ts';
+import { type Table, takeRows, valueAt } from '../../src/lake/tier-table/table.ts';
 import { type CaseFrame, POLARS_NAMES, tierCases } from '../contract/tier-cases.ts';
 import { CHANGED, fromJson, type JsonRow, MAX_ROWS, REMOVED } from './uploads.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { openFile } from '../../src/contract/tier-file/file-reader.ts';
-import { type Table, takeRows } from '../../src/contract/tier-file/table.ts';
 import { encodeHotFile, hotTable, sameContent } from '../../src/hot-tier/hot-file.ts';
 import { distinctRows } from '../../src/hot-tier/sort-rows.ts';
+import { type Table, takeRows } from '../../src/lake/tier-table/table.ts';
 import { inMemory, type Row, readRows, rowsOf, tableOf } from '../contract/tier-file/tables.ts';
 import { aws, awsRow, fromJson, objectsOf } from './uploads.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Table } from '../../src/contract/tier-file/table.ts';
 import { parseJson, putObject } from '../../src/hot-tier/json-rows.ts';
+import type { Table } from '../../src/lake/tier-table/table.ts';
 import { awsRow, built, fromJsonLines, type JsonRow, objectsOf } from './uploads.ts';
 
 /** The long way for every line: what the fast one must agree with. */

@@ -1,11 +1,11 @@
 /** Uploads for tests: rows of any form put into a builder, and tables read back as objects. */
 
-import { columnOf, type Table, valueAt } from '../../src/contract/tier-file/table.ts';
 import { findProvider, type TierProvider, tierProviders } from '../../src/contract/tier-provider.ts';
 import { CsvRows } from '../../src/hot-tier/csv-rows.ts';
 import { JsonLines } from '../../src/hot-tier/json-lines.ts';
 import { putJsonRows } from '../../src/hot-tier/json-rows.ts';
 import { RowBuilder, type SourceRules } from '../../src/hot-tier/row-builder.ts';
+import { columnOf, type Table, valueAt } from '../../src/lake/tier-table/table.ts';
 
 export const aws: TierProvider = findProvider(tierProviders(), 'aws');
 export const CHANGED: SourceRules = { name: 'changed', ceased: false };

@@ -80,7 +80,7 @@ const IMPORT_CASES: readonly (readonly [from: string, of: string, refused: boole
   ['metric-run/expression/lag.ts', '../../lake/series-batch.ts', false],
   ['metric-run/expression/lag.ts', '../../ingest/index.ts', true],
   ['hot-tier/handler.ts', '../metric-run/index.ts', true],
-  ['warm-tier/handler.ts', '../contract/tier-file/cell.ts', false],
+  ['warm-tier/handler.ts', '../lake/tier-table/cell.ts', false],
   ['warm-tier/handler.ts', '../hot-tier/index.ts', true],
   ['ingest/handler.ts', '../ledger/database.ts', false],
   ['ingest/handler.ts', 'pg', true],

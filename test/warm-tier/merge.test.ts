@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { ColumnSpec } from '../../src/contract/column-spec.ts';
 import { openFile } from '../../src/contract/tier-file/file-reader.ts';
-import { type Column, type ColumnSpec, clearRows, gather } from '../../src/contract/tier-file/table.ts';
 import { canonicalColumns, findProvider, tierProviders } from '../../src/contract/tier-provider.ts';
+import { type Column, clearRows, gather } from '../../src/lake/tier-table/table.ts';
 import { Merge, type MergeSpec, type Run } from '../../src/warm-tier/merge.ts';
 import { fileOf, inMemory, type Row, rowsOf, tableOf, type Value } from '../contract/tier-file/tables.ts';
 

@@ -6,11 +6,18 @@
  * of footer.ts; what a file has beyond that is told by `unreadable` before any reading.
  */
 
-import { type Problem, putBigInt, putDouble, putNull, putText, putValue } from './cell.ts';
+import {
+  type Problem,
+  putBigInt,
+  putDouble,
+  putNull,
+  putText,
+  putValue,
+} from '../../lake/tier-table/cell.ts';
+import { allocateColumn, type Column, type TextColumn, valueAt, type WideColumn } from '../../lake/tier-table/table.ts';
+import { TextPool } from '../../lake/tier-table/text-pool.ts';
 import { type FileChunk, type FileColumn, PHYSICAL } from './footer.ts';
 import { HybridReader } from './hybrid-reader.ts';
-import { allocateColumn, type Column, type TextColumn, valueAt, type WideColumn } from './table.ts';
-import { TextPool } from './text-pool.ts';
 import { flagAt, numberAt, structAt, type ThriftFields, ThriftReader } from './thrift-reader.ts';
 
 const ENCODING = { plain: 0, plainDictionary: 2, rle: 3, bitPacked: 4, rleDictionary: 8 } as const;

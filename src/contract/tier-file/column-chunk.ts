@@ -4,10 +4,10 @@
  * is one, so they cost nothing.
  */
 
+import { type BooleanColumn, type Column, NULL_FLAG, type TextColumn, type WideColumn } from '../../lake/tier-table/table.ts';
 import { ByteSink } from './byte-sink.ts';
 import { type DictionaryScratch, type DictionarySize, textDictionary, wideDictionary } from './dictionary.ts';
 import { bitWidth, writeHybrid } from './hybrid.ts';
-import { type BooleanColumn, type Column, NULL_FLAG, type TextColumn, type WideColumn } from './table.ts';
 
 /** Numbers of the Parquet format (parquet.thrift). */
 export const ENCODING = { plain: 0, rle: 3, rleDictionary: 8 } as const;

@@ -3,7 +3,7 @@
  * value that is not null its index among them.
  */
 
-import type { TextColumn, WideColumn } from './table.ts';
+import type { TextColumn, WideColumn } from '../../lake/tier-table/table.ts';
 
 /** Working memory for the chunks of one writer, used again and again. */
 export interface DictionaryScratch {

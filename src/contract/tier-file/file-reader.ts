@@ -8,10 +8,11 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, zstdDecompress } from 'node:zlib';
 import { InvalidRequestError } from '../../common/errors.ts';
-import { cellError } from './cell.ts';
+import { cellError } from '../../lake/tier-table/cell.ts';
+import { type Column, clearRows } from '../../lake/tier-table/table.ts';
+import type { ColumnKind } from '../column-spec.ts';
 import { type ChunkReader, type Decompress, openChunk, unreadable } from './chunk-reader.ts';
 import { type FileChunk, type Footer, footerLength, parseFooter, TAIL_BYTES } from './footer.ts';
-import { type Column, type ColumnKind, clearRows } from './table.ts';
 
 /** A file of which parts can be read. */
 export interface RandomAccess {

@@ -12,10 +12,11 @@
 
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
+import type { Table } from '../../lake/tier-table/table.ts';
+import type { ColumnSpec } from '../column-spec.ts';
 import { ByteSink, type ThriftStruct, type ThriftValue, writeStruct } from './byte-sink.ts';
 import { type ColumnChunk, ENCODING, encodeChunk, type Page } from './column-chunk.ts';
 import { dictionaryScratch } from './dictionary.ts';
-import type { ColumnSpec, Table } from './table.ts';
 
 const MAGIC = new TextEncoder().encode('PAR1');
 const TYPE = { boolean: 0, int64: 2, float64: 5, timestamp: 2, text: 6 } as const;
@@ -59,8 +60,13 @@ export class TierFileWriter {
    * anew. Row groups resolve in the order of the calls.
    */
   rowGroup(table: Table): Promise<Uint8Array[]> {
-    const chunks = table.columns.map((column) => encodeChunk(column, table.rows, this.#scratch));
-    const compressed = Promise.all(chunks.map((chunk) => Promise.all(chunk.pages.map(compressPage))));
+    // Each chunk is compressed while the next is encoded.
+    const encoded = table.columns.map((column) => {
+      const chunk = encodeChunk(column, table.rows, this.#scratch);
+      return { chunk, bodies: Promise.all(chunk.pages.map(compressPage)) };
+    });
+    const chunks = encoded.map(({ chunk }) => chunk);
+    const compressed = Promise.all(encoded.map(({ bodies }) => bodies));
     const result = this.#last.then(async () => this.#place(table.rows, chunks, await compressed));
     this.#last = result;
     return result;

@@ -3,7 +3,7 @@
  * there are, and where each row group's chunks lie.
  */
 
-import type { ColumnKind } from './table.ts';
+import type { ColumnKind } from '../column-spec.ts';
 import {
   flagAt,
   numberAt,

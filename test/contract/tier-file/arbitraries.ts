@@ -1,7 +1,7 @@
 /** Columns, values and tables of all kinds for property tests. */
 
 import fc from 'fast-check';
-import type { ColumnKind, ColumnSpec } from '../../../src/contract/tier-file/table.ts';
+import type { ColumnKind, ColumnSpec } from '../../../src/contract/column-spec.ts';
 import type { Row, Value } from './tables.ts';
 
 const kinds: readonly ColumnKind[] = ['text', 'timestamp', 'int64', 'float64', 'boolean'];

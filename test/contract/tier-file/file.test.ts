@@ -5,8 +5,8 @@ import { type DuckDBConnection, DuckDBInstance, DuckDBTimestampTZValue } from '@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
+import type { ColumnSpec } from '../../../src/contract/column-spec.ts';
 import { openFile } from '../../../src/contract/tier-file/file-reader.ts';
-import type { ColumnSpec } from '../../../src/contract/tier-file/table.ts';
 import { anyTable } from './arbitraries.ts';
 import { compressors } from './hyparquet-codecs.ts';
 import { fileOf, inMemory, type Row, readRows, type Value } from './tables.ts';

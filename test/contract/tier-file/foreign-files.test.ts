@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { snappyUncompress } from 'hyparquet';
+import type { ColumnSpec } from '../../../src/contract/column-spec.ts';
 import { type Codecs, openFile } from '../../../src/contract/tier-file/file-reader.ts';
-import type { ColumnSpec } from '../../../src/contract/tier-file/table.ts';
 import { fileOf, inMemory, type Row, readRows, type Value } from './tables.ts';
 
 const folder = new URL('./fixtures/', import.meta.url);

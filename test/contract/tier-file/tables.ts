@@ -1,16 +1,11 @@
 /** Tables and files for tests of the tiers: made from plain rows, and read back as plain rows. */
 
-import { putDouble, putNull, putValue, putWhole } from '../../../src/contract/tier-file/cell.ts';
+import type { ColumnSpec } from '../../../src/contract/column-spec.ts';
 import { openFile, type RandomAccess } from '../../../src/contract/tier-file/file-reader.ts';
 import { TierFileWriter } from '../../../src/contract/tier-file/file-writer.ts';
-import {
-  allocateColumn,
-  type Column,
-  type ColumnSpec,
-  type Table,
-  valueAt,
-} from '../../../src/contract/tier-file/table.ts';
-import { TextPool } from '../../../src/contract/tier-file/text-pool.ts';
+import { putDouble, putNull, putValue, putWhole } from '../../../src/lake/tier-table/cell.ts';
+import { allocateColumn, type Column, type Table, valueAt } from '../../../src/lake/tier-table/table.ts';
+import { TextPool } from '../../../src/lake/tier-table/text-pool.ts';
 
 export type Value = string | bigint | number | boolean | null;
 export type Row = readonly Value[];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { TextPool } from '../../../src/contract/tier-file/text-pool.ts';
+import { TextPool } from '../../../src/lake/tier-table/text-pool.ts';
 
 const texts = fc.array(
   fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.constantFrom('', 'a', 'aa', 'b')),

@@ -11,19 +11,12 @@
  * - arrays may be longer than `rows`: what lies behind is no part of the table.
  */
 
+import type { ColumnSpec, WideKind } from '../../contract/column-spec.ts';
 import type { TextPool } from './text-pool.ts';
 
 export const FALSE = 0;
 export const TRUE = 1;
 export const NULL_FLAG = 2;
-
-export type WideKind = 'timestamp' | 'int64' | 'float64';
-export type ColumnKind = 'text' | WideKind | 'boolean';
-
-export interface ColumnSpec {
-  readonly name: string;
-  readonly kind: ColumnKind;
-}
 
 export interface TextColumn {
   readonly name: string;
