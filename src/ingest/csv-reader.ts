@@ -60,7 +60,7 @@ function checkText(text: string, row: number): string {
 export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader {
   const delimiter = settings.delimiter.length === 1 ? settings.delimiter.charCodeAt(0) : 0;
   const plain = delimiter > 0 && delimiter < 0x80 && delimiter !== QUOTE;
-  let rest: Uint8Array = new Uint8Array(0);
+  let rest: Buffer = Buffer.alloc(0);
   let row = 0;
   let columns = -1;
   let fallback: ReturnType<typeof createQuotedReader> | undefined;
@@ -95,8 +95,9 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
   }
 
   /** Takes the whole rows of `bytes` from `start`; `last`: what is left at the end is a row too. */
-  function pass(bytes: Uint8Array, last: boolean): Pass {
+  function pass(bytes: Buffer, last: boolean): Pass {
     const { length } = bytes;
+    const highest = Math.max(delimiter, QUOTE);
     let { starts } = fields;
     let begin = 0;
     let count = 0;
@@ -105,7 +106,7 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
     starts[0] = 0;
     for (; i < length; i++) {
       const c = bytes[i]!;
-      if (c > QUOTE && c !== delimiter) continue;
+      if (c > highest) continue;
       if (c === delimiter) {
         count++;
         if (count + 2 > starts.length) {
@@ -140,7 +141,7 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
     return { taken: length, quoted: false };
   }
 
-  async function advance(bytes: Uint8Array, last: boolean): Promise<void> {
+  async function advance(bytes: Buffer, last: boolean): Promise<void> {
     if (fallback === undefined && plain) {
       const { taken, quoted } = pass(bytes, last);
       rest = bytes.subarray(taken);
@@ -152,12 +153,14 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
     } else rest = bytes;
     fallback ??= createQuotedReader(settings, sink, { row, columns });
     await fallback.push(rest);
-    rest = new Uint8Array(0);
+    rest = Buffer.alloc(0);
   }
 
   return {
-    async push(chunk) {
-      if (fallback !== undefined) return await fallback.push(chunk);
+    async push(given) {
+      if (fallback !== undefined) return await fallback.push(given);
+      // One class of arrays throughout keeps the loop over bytes monomorphic.
+      const chunk = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
       if (rest.length === 0) return await advance(chunk, false);
       // Only the row that the border cuts is copied, not the whole chunk.
       const end = chunk.indexOf(LF) + 1;

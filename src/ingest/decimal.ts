@@ -18,7 +18,7 @@ const CURRENCY =
 export function decimalOf(text: string, style: DecimalStyle): number | undefined {
   const trimmed = text.trim();
   if (style !== ',' && PLAIN.test(trimmed)) {
-    if (style === '.' || !/^[+-]?\d+\.\d{3}$/.test(trimmed)) return finite(Number(trimmed));
+    if (style === '.' || !/^[+-]?[1-9]\d*\.\d{3}$/.test(trimmed)) return finite(Number(trimmed));
     return undefined;
   }
   return decorated(trimmed, style);
