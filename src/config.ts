@@ -184,6 +184,36 @@ export const VARIABLES = {
     whole(1, 86_400),
     'How long a kept series may be used.',
   ),
+  tierProvidersFile: v(
+    'TIER_PROVIDERS_FILE',
+    undefined,
+    text,
+    'A JSON file of providers beside aws, azure and gcp (docs/TIERS.md).',
+  ),
+  warmReaderGraceSeconds: v(
+    'WARM_READER_GRACE_SECONDS',
+    '900',
+    whole(0, 604_800),
+    'How long a reader may use a warm manifest: superseded files stay so long.',
+  ),
+  compactionMaxRaces: v(
+    'COMPACTION_MAX_RACES',
+    '20',
+    whole(0, 1_000),
+    'How often a compaction plans anew after another writer was first.',
+  ),
+  hotMaxRows: v(
+    'HOT_MAX_ROWS',
+    '2000000',
+    whole(1, 100_000_000),
+    'Most changed, or removed, rows of an upload.',
+  ),
+  hotMaxDecodedMb: v(
+    'HOT_MAX_DECODED_MB',
+    '1024',
+    whole(1, 65_536),
+    'Most MiB of a source of an upload, its compression undone.',
+  ),
   databaseUrl: v(
     'DATABASE_URL',
     undefined,
@@ -226,6 +256,7 @@ type Optional =
   | 'heartbeatTopic'
   | 'completedTopic'
   | 'queueUrl'
+  | 'tierProvidersFile'
   | 'databaseUrl';
 export type Config = Readonly<Omit<Values, Optional> & { [K in Optional]: Values[K] | undefined }>;
 

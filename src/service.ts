@@ -19,6 +19,7 @@ import { createMetricRunHandler } from './metric-run/index.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { observeIngest, observeLake, observeMetricRuns, observeWorker } from './observability/observers.ts';
 import { openSidePort } from './observability/side-port.ts';
+import { createTierHandlers } from './tier-handlers.ts';
 import { createRegistry } from './worker/handler.ts';
 import { createRequestQueue } from './worker/queue.ts';
 import { createWorker, type WorkerState } from './worker/worker.ts';
@@ -121,12 +122,13 @@ export async function startService(
       deadLetterUrl: config.dlqUrl,
     });
     releasers.push(() => queue.close());
+    const tiers = createTierHandlers(config, build.version, { lake, pool, queue, metrics, logger });
     const worker = createWorker(
       { ...config, concurrency: polls ? config.concurrency : 0 },
       {
         queue,
         publisher,
-        registry: createRegistry([metricRun, ingest]),
+        registry: createRegistry([metricRun, ingest, ...tiers]),
         observer: observeWorker(metrics),
         clock: systemClock,
         random: systemRandom,

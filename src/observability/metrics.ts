@@ -128,6 +128,11 @@ export function createMetrics(build: { readonly version: string; readonly commit
       'Loading of one file, from its claim to its rows in the ledger.',
       SECONDS,
     ),
+    compactionReplans: counter(
+      'tidemill_compaction_replans_total',
+      'Times that a compaction planned anew since another writer was first.',
+    ),
+    warmDeletions: counter('tidemill_warm_files_deleted_total', 'Superseded warm files deleted.'),
     divisionsByZero: counter(
       'tidemill_metric_divisions_by_zero_total',
       'Divisions by zero in metric runs, each a null.',

@@ -78,3 +78,15 @@ export function observeIngest(metrics: Metrics) {
     fileFailed: () => metrics.ingestedFiles.inc({ outcome: 'failed' }),
   };
 }
+
+export function observeTiers(metrics: Metrics) {
+  return {
+    ...observeLake(metrics),
+    wrote(output: string, files: number, rows: number) {
+      metrics.rowsWritten.inc({ output }, rows);
+      metrics.filesWritten.inc({ output }, files);
+    },
+    replanned: (times: number) => metrics.compactionReplans.inc(times),
+    deleted: (files: number) => metrics.warmDeletions.inc(files),
+  };
+}

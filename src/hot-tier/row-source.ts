@@ -1,0 +1,132 @@
+/** The rows of an upload from where they are: in the request, or in an object as JSON lines, CSV or Parquet. */
+
+import { InvalidRequestError } from '../common/errors.ts';
+import { type BucketPolicy, parseLocation } from '../contract/object-location.ts';
+import { openFile } from '../contract/tier-file/file-reader.ts';
+import type { RowSource } from '../contract/tier-requests.ts';
+import type { Lake } from '../lake/lake.ts';
+import { readFooter } from '../lake/parquet-footer.ts';
+import { openObject, type RandomAccess } from '../lake/random-access.ts';
+import { CsvRows } from './csv-rows.ts';
+import { JsonLines } from './json-lines.ts';
+import { putJsonRows } from './json-rows.ts';
+import { compressionOf, objectBytes } from './object-bytes.ts';
+import { putParquetRows } from './parquet-rows.ts';
+import type { RowBuilder, SourceRules } from './row-builder.ts';
+import type { HotTierLimits } from './settings.ts';
+
+type Format = 'jsonl' | 'csv' | 'parquet';
+
+const FORMATS = new Map<string, Format>([
+  ['jsonl', 'jsonl'],
+  ['ndjson', 'jsonl'],
+  ['json', 'jsonl'],
+  ['csv', 'csv'],
+  ['parquet', 'parquet'],
+  ['pq', 'parquet'],
+]);
+
+/** A small object comes whole with its opening. */
+const TAIL_BYTES = 1 << 20;
+
+export interface SourceParts {
+  readonly lake: Lake;
+  readonly policy: BucketPolicy;
+  readonly limits: HotTierLimits;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Puts the rows of a source. Throws CONFIG_ERROR for a URI that may not be read or whose format is not
+ * told, INPUT_READ_ERROR for what is wrong with the rows.
+ */
+export async function putSource(
+  builder: RowBuilder,
+  source: RowSource,
+  rules: SourceRules,
+  parts: SourceParts,
+): Promise<void> {
+  builder.begin(rules);
+  if ('rows' in source) putJsonRows(builder, source.rows);
+  else await putObjectRows(builder, source.uri, formatOf(source, rules.name), rules.name, parts);
+  builder.end();
+}
+
+/** Throws CONFIG_ERROR for a source that could never be read, before anything is. */
+export function checkSource(source: RowSource, name: string, policy: BucketPolicy): void {
+  if ('rows' in source) return;
+  parseLocation(source.uri, `${name}.uri`, policy);
+  formatOf(source, name);
+}
+
+function formatOf({ uri, format }: Extract<RowSource, { uri: string }>, name: string): Format {
+  if (format !== 'auto') return format;
+  const [, extension = ''] = /\.([a-z]+)(?:\.(?:gz|gzip|zst|zstd))?$/i.exec(uri) ?? [];
+  const told = FORMATS.get(extension.toLowerCase());
+  if (told !== undefined) return told;
+  const names = [...FORMATS.keys()].map((one) => `.${one}`).join(', ');
+  throw new InvalidRequestError(
+    'CONFIG_ERROR',
+    `${name}.format: must be told, since the name of ${uri} does not end with ${names} (and .gz or .zst)`,
+  );
+}
+
+async function putObjectRows(
+  builder: RowBuilder,
+  uri: string,
+  format: Format,
+  name: string,
+  parts: SourceParts,
+): Promise<void> {
+  const { lake, policy, limits, signal } = parts;
+  const location = parseLocation(uri, `${name}.uri`, policy);
+  const object = await openObject(lake.store, location, { signal, tailBytes: TAIL_BYTES });
+  if (format === 'parquet') {
+    await putParquet(builder, await uncompressed(object, limits, signal), limits);
+    return;
+  }
+  const isPlain = compressionOf(await object.read(0, Math.min(4, object.size))) === undefined;
+  const rows =
+    format === 'csv' ? new CsvRows(builder) : new JsonLines(builder, isPlain ? object.size : undefined);
+  for await (const bytes of objectBytes(object, limits.maxDecodedBytes, signal)) rows.push(bytes);
+  rows.end();
+}
+
+async function putParquet(builder: RowBuilder, object: RandomAccess, limits: HotTierLimits): Promise<void> {
+  const { metadata, rows } = await readFooter(object);
+  const decoded = metadata.row_groups.reduce((sum, group) => sum + Number(group.total_byte_size), 0);
+  if (decoded > limits.maxDecodedBytes || rows > limits.maxRows) {
+    throw new InvalidRequestError(
+      'INPUT_READ_ERROR',
+      `${object.name} has ${rows.toLocaleString('en')} rows and ${decoded.toLocaleString('en')} bytes decoded, ` +
+        `more than the ${limits.maxRows.toLocaleString('en')} and ${limits.maxDecodedBytes.toLocaleString('en')} allowed`,
+      { fields: { uri: object.name } },
+    );
+  }
+  const file = await openFile(object);
+  const reason = file.unreadable(builder.columns.map(({ name }) => name));
+  if (reason !== undefined) {
+    throw new InvalidRequestError('INPUT_READ_ERROR', `${object.name} can not be read: ${reason}`);
+  }
+  await putParquetRows(builder, file);
+}
+
+/** A Parquet file that was compressed as a whole, in memory. */
+async function uncompressed(
+  object: RandomAccess,
+  limits: HotTierLimits,
+  signal: AbortSignal,
+): Promise<RandomAccess> {
+  if (compressionOf(await object.read(0, Math.min(4, object.size))) === undefined) return object;
+  const parts: Uint8Array[] = [];
+  for await (const part of objectBytes(object, limits.maxDecodedBytes, signal)) parts.push(part);
+  const bytes = Buffer.concat(parts);
+  return {
+    name: object.name,
+    size: bytes.length,
+    tail: bytes,
+    etag: object.etag,
+    read: async (start, end) => bytes.subarray(start, end),
+    close: () => object.close(),
+  };
+}

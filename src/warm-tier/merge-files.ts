@@ -1,0 +1,178 @@
+/**
+ * One merge, from objects to an object: the inputs are read in ranges, merged as a stream, encoded and
+ * uploaded row group by row group. Memory is a row group or two of each input, whatever their sizes.
+ * Thread-only.
+ */
+
+import { InvalidRequestError } from '../common/errors.ts';
+import type { ColumnSpec } from '../contract/column-spec.ts';
+import { openFile, type TierFile } from '../contract/tier-file/file-reader.ts';
+import { TierFileWriter } from '../contract/tier-file/file-writer.ts';
+import { CEASED, canonicalColumns, sortColumns, type TierProvider } from '../contract/tier-provider.ts';
+import type { WarmFileFacts } from '../contract/warm-manifest.ts';
+import type { Lake } from '../lake/lake.ts';
+import { readFooter } from '../lake/parquet-footer.ts';
+import { openObject } from '../lake/random-access.ts';
+import { columnOf, type Table, type WideColumn } from '../lake/tier-table/table.ts';
+import { Merge } from './merge.ts';
+
+export interface MergeTask {
+  readonly bucket: string;
+  /** The output's key. */
+  readonly key: string;
+  /** The inputs' keys, oldest first. */
+  readonly inputs: readonly string[];
+  readonly provider: TierProvider;
+  readonly createdBy: string;
+}
+
+/** `taken`: another file has the output's name, and nothing was written. */
+export type MergeOutcome =
+  | { readonly kind: 'written'; readonly facts: MergedFacts }
+  | { readonly kind: 'taken' };
+
+export interface MergedFacts extends WarmFileFacts {
+  readonly rows: number;
+  readonly bytes: number;
+  /** Rows that were dropped since another of their key and time stayed. */
+  readonly duplicates: number;
+}
+
+export interface MergeContext {
+  readonly lake: Lake;
+  readonly signal: AbortSignal;
+  readonly progress: (fraction: number) => void;
+}
+
+/** A file of as many bytes comes with its opening. */
+const TAIL_BYTES = 1 << 20;
+
+export async function mergeFiles(task: MergeTask, context: MergeContext): Promise<MergeOutcome> {
+  const { lake, signal, progress } = context;
+  const target = { bucket: task.bucket, key: task.key };
+  // A name that is taken is found before the work, not after it.
+  if ((await lake.store.head(target, { signal })) !== undefined) return { kind: 'taken' };
+  const files = await Promise.all(task.inputs.map((key) => openInput(task.bucket, key, context)));
+  const columns = outputColumns(files, task.provider);
+  for (const file of files) file.select(columns.map(({ name }) => name));
+
+  const { keyColumns, timeColumn } = task.provider;
+  const merge = new Merge(files, { columns, keys: keyColumns, time: timeColumn, ceased: CEASED });
+  const writer = new TierFileWriter({
+    columns,
+    sortedBy: sortColumns(task.provider),
+    createdBy: task.createdBy,
+  });
+  const total = files.reduce((sum, { footer }) => sum + footer.rows, 0);
+  const times = new TimeRange(timeColumn);
+  const upload = lake.openUpload(target, { contentType: 'application/vnd.apache.parquet', signal });
+  const put = async (parts: readonly Uint8Array[]) => {
+    for (const part of parts) await upload.write(part);
+  };
+  try {
+    // One row group is compressed and sent while the next one is merged.
+    let underWay: Promise<void> = Promise.resolve();
+    for await (const table of merge.tables()) {
+      signal.throwIfAborted();
+      times.take(table);
+      const encoded = writer.rowGroup(table);
+      const before = underWay;
+      underWay = before.then(async () => put(await encoded));
+      underWay.catch(() => {});
+      await before;
+      progress(merge.counts.rowsRead / Math.max(1, total));
+    }
+    await underWay;
+    await put(writer.finish());
+    const outcome = await upload.finish();
+    if (outcome.outcome === 'conflict') return { kind: 'taken' };
+    const { rowsWritten: rows, duplicates } = merge.counts;
+    return { kind: 'written', facts: { rows, bytes: outcome.size, duplicates, ...times.range() } };
+  } finally {
+    await upload.abort();
+  }
+}
+
+async function openInput(bucket: string, key: string, { lake, signal }: MergeContext): Promise<TierFile> {
+  const object = await openObject(lake.store, { bucket, key }, { signal, tailBytes: TAIL_BYTES });
+  return await openFile(object);
+}
+
+/**
+ * The provider's columns that any input has, in canonical order, and before the last one those that are
+ * not the provider's any more: nothing that was stored is lost.
+ */
+function outputColumns(files: readonly TierFile[], provider: TierProvider): ColumnSpec[] {
+  const canonical = canonicalColumns(provider);
+  const required = new Set(sortColumns(provider));
+  for (const file of files) {
+    const missing = [...required].filter((name) => !file.has(name));
+    if (missing.length > 0) throw unusable(file, `has no column ${missing.join(', ')}`);
+    const reason = file.unreadable(file.footer.columns.map(({ name }) => name));
+    if (reason !== undefined) throw unusable(file, `can not be read: ${reason}`);
+  }
+  const present = canonical.filter(({ name }) => files.some((file) => file.has(name)));
+  const known = new Set(canonical.map(({ name }) => name));
+  const others = new Map<string, ColumnSpec>();
+  for (const file of files) {
+    for (const { name, kind } of file.footer.columns) {
+      if (known.has(name) || kind === undefined) continue;
+      const other = others.get(name);
+      if (other === undefined) others.set(name, { name, kind });
+      else if (other.kind !== kind) throw unusable(file, `has ${name} as ${kind}, another as ${other.kind}`);
+    }
+  }
+  const ceased = present.findIndex(({ name }) => name === CEASED);
+  return present.toSpliced(ceased < 0 ? present.length : ceased, 0, ...others.values());
+}
+
+function unusable(file: TierFile, why: string): InvalidRequestError {
+  return new InvalidRequestError('INPUT_READ_ERROR', `${file.name} ${why}`, { fields: { key: file.name } });
+}
+
+/** The least and greatest time of rows that go by. */
+export class TimeRange {
+  readonly #column: string;
+  #min = Number.POSITIVE_INFINITY;
+  #max = Number.NEGATIVE_INFINITY;
+
+  constructor(column: string) {
+    this.#column = column;
+  }
+
+  take(table: Table): void {
+    const { words, valid } = columnOf(table, this.#column) as WideColumn;
+    for (let row = 0; row < table.rows; row++) {
+      if (valid[row] === 0) continue;
+      const time = words[row * 2 + 1]! * 4_294_967_296 + (words[row * 2]! >>> 0);
+      if (time < this.#min) this.#min = time;
+      if (time > this.#max) this.#max = time;
+    }
+  }
+
+  range(): { readonly minTime: number | null; readonly maxTime: number | null } {
+    if (this.#min > this.#max) return { minTime: null, maxTime: null };
+    return { minTime: this.#min, maxTime: this.#max };
+  }
+}
+
+/** A file's facts by its footer; times are null where its statistics do not tell them. */
+export async function readFileFacts(
+  bucket: string,
+  key: string,
+  timeColumn: string,
+  { lake, signal }: Pick<MergeContext, 'lake' | 'signal'>,
+): Promise<WarmFileFacts> {
+  const object = await openObject(lake.store, { bucket, key }, { signal });
+  const footer = await readFooter(object);
+  const isTime = footer.columns.get(timeColumn)?.isTime === true;
+  const chunks = footer.rowGroups.map(({ columns }) => columns.get(timeColumn)?.statistics);
+  const known = isTime && chunks.length > 0 && chunks.every((statistics) => statistics !== undefined);
+  const facts = { rows: footer.rows, bytes: object.size };
+  if (!known) return { ...facts, minTime: null, maxTime: null };
+  return {
+    ...facts,
+    minTime: Math.min(...chunks.map((statistics) => Number(statistics!.min))),
+    maxTime: Math.max(...chunks.map((statistics) => Number(statistics!.max))),
+  };
+}
