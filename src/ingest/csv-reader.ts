@@ -233,12 +233,15 @@ function createQuotedReader(
           chunk.byteOffset + start,
           Math.min(65_536, chunk.length - start),
         );
-        await new Promise<void>((resolve) => {
+        // Its callback waits until what was parsed is taken: so take it first.
+        const written = new Promise<void>((resolve) => {
           parser.write(part, (error) => {
             failure ??= error ?? undefined;
             resolve();
           });
         });
+        drain();
+        await written;
         drain();
       }
       await sink.relieve();

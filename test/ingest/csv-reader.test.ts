@@ -86,6 +86,13 @@ describe('CSV', () => {
     });
   });
 
+  test('of many quoted rows in one chunk is read to its end', async () => {
+    const text = `"a",b\n${Array.from({ length: 50_000 }, (_, n) => `"${n}",x\n`).join('')}`;
+    const { rows } = await read([Buffer.from(text)]);
+    expect(rows).toHaveLength(50_001);
+    expect(rows.at(-1)).toEqual(['49999', 'x']);
+  });
+
   test('tells rows of another shape', async () => {
     const { rows } = await read([Buffer.from('a,b\n1\n1,2,3\n"1"\n')]);
     expect(rows).toEqual([['a', 'b'], ['row 2 has 1'], ['row 3 has 3'], ['row 4 has 1']]);
