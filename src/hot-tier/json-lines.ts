@@ -9,8 +9,8 @@
  */
 
 import { isUtf8 } from 'node:buffer';
-import { putNumberText, putText, putValue } from '../contract/tier-file/cell.ts';
-import type { Column } from '../contract/tier-file/table.ts';
+import { POWERS, putDouble, putText, putValue, putWhole } from '../lake/tier-table/cell.ts';
+import type { Column, WideColumn } from '../lake/tier-table/table.ts';
 import { parseJson, putObject } from './json-rows.ts';
 import type { RowBuilder } from './row-builder.ts';
 
@@ -40,12 +40,22 @@ const MAX_EXACT_DIGITS = 15;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-interface Member {
-  /** The name with its quotes, as it stands in the line. */
+/** Bytes that are likely to come again; four or more. */
+interface Expected {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+}
+
+interface Member extends Expected {
+  // `bytes` is what leads to its value, as it stands in the line: `,"SPS":`, or with a brace for the first.
   /** The builder's column, or -1. */
   readonly index: number;
+}
+
+/** A time that was read: its text with its quotes, and its words. */
+interface LastTime extends Expected {
+  readonly low: number;
+  readonly high: number;
 }
 
 export class JsonLines {
@@ -58,6 +68,7 @@ export class JsonLines {
   /** The lines at hand, and a view of all the memory beneath them. */
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(this.#bytes.buffer);
+  #lastTime: LastTime | undefined;
   /** How many bytes there are in all, if that is known; rows are foreseen from the first lines then. */
   #totalBytes: number | undefined;
 
@@ -112,10 +123,7 @@ export class JsonLines {
       this.#first && BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? BYTE_ORDER_MARK.length : 0;
     if (bytes.length > 0) this.#first = false;
     while (at < bytes.length) {
-      const newline = bytes.indexOf(NEWLINE, at);
-      const end = newline < 0 ? bytes.length : newline;
-      if (skipSpace(bytes, at, end) < end) this.#readLine(at, end, allUtf8);
-      at = end + 1;
+      at = this.#readLine(at, allUtf8);
       if (this.#totalBytes !== undefined) this.#foresee(this.#totalBytes / at);
     }
   }
@@ -126,10 +134,24 @@ export class JsonLines {
     this.#builder.expect(Math.min(MAX_FORESEEN_ROWS, Math.ceil(rows * 1.1)));
   }
 
-  #readLine(start: number, end: number, isText: boolean): void {
+  /** Reads the line from `start` on; returns where the next one begins. */
+  #readLine(start: number, isText: boolean): number {
+    const bytes = this.#bytes;
     const builder = this.#builder;
+    const begin = skipSpace(bytes, start, bytes.length);
+    if (begin === bytes.length || bytes[begin] === NEWLINE) return begin + 1;
     const row = builder.startRow();
-    if (isText && this.#readFast(row, start, end)) return;
+    const next = isText ? this.#readFast(row, start) : -1;
+    if (next >= 0) return next;
+    const newline = bytes.indexOf(NEWLINE, start);
+    const end = newline < 0 ? bytes.length : newline;
+    this.#readSlowly(row, start, end);
+    return end + 1;
+  }
+
+  /** The long way, by JSON.parse. */
+  #readSlowly(row: number, start: number, end: number): void {
+    const builder = this.#builder;
     builder.clearRow(row);
     let value: unknown;
     try {
@@ -148,87 +170,144 @@ export class JsonLines {
   }
 
   /**
-   * Reads the line from `at` on; false when it holds anything that is not expected. One long loop on
-   * purpose: it is run for every byte of every upload, and keeps its place in a local variable.
+   * Reads the line from `start` on; returns where the next one begins, or -1 when it holds anything that
+   * is not expected. One loop on purpose: it is run for every byte of every upload, and keeps its place in
+   * a local variable. No part of it passes a newline, which is neither space nor within a text.
    */
-  #readFast(row: number, start: number, end: number): boolean {
+  #readFast(row: number, start: number): number {
     const bytes = this.#bytes;
     const view = this.#view;
     const base = bytes.byteOffset;
-    const members = this.#members;
+    const end = bytes.length;
     const columns = this.#builder.columns;
-    let at = skipSpace(bytes, start, end);
-    if (bytes[at] !== OPEN) return false;
-    at = skipSpace(bytes, at + 1, end);
+    let at = start;
     for (let place = 0; ; place++) {
-      // The name, mostly the one that stood here in the line before.
-      let member = members[place];
-      if (member === undefined || !isNameAt(view, at + base, end + base, member)) {
+      // What leads to the value: mostly what stood here in the line before.
+      let member = this.#members[place];
+      if (member === undefined || !isNext(view, at + base, end + base, member)) {
         member = this.#learn(place, at, end);
-        if (member === undefined) return false;
+        if (member === undefined) return place > 0 ? endOfLine(bytes, at, end) : -1;
       }
-      at = skipSpace(bytes, at + member.bytes.length, end);
-      if (bytes[at] !== COLON) return false;
-      at = skipSpace(bytes, at + 1, end);
-      if (at >= end) return false;
-      // The value.
-      const { index } = member;
-      const column = columns[index];
+      at += member.bytes.length;
+      const column = columns[member.index];
       const first = bytes[at]!;
       if (first === QUOTE) {
-        const close = endOfText(bytes, at + 1, end);
-        if (close < 0) return false;
-        if (column !== undefined && !this.#putText(column, row, at + 1, close)) return false;
-        at = close + 1;
+        at =
+          column?.kind === 'timestamp'
+            ? this.#readTime(column, row, at, end)
+            : this.#readText(column, row, at, end);
       } else if (first === MINUS || (first >= ZERO && first <= NINE)) {
-        const next = endOfNumber(bytes, at, end);
-        if (next < 0 || (column !== undefined && !this.#putNumber(column, row, at, next))) return false;
-        at = next;
-      } else {
-        const word = WORDS.get(first);
-        if (word === undefined || !isAt(bytes, at, end, word.bytes)) return false;
-        if (column !== undefined && putValue(column, row, word.value) !== undefined) return false;
-        at += word.bytes.length;
-      }
-      // What follows it.
-      at = skipSpace(bytes, at, end);
-      const byte = bytes[at++];
-      if (byte === CLOSE && at <= end) return skipSpace(bytes, at, end) === end;
-      if (byte !== COMMA) return false;
-      at = skipSpace(bytes, at, end);
+        at = this.#readNumber(column, row, at);
+      } else at = this.#readWord(column, row, at, end);
+      if (at < 0) return -1;
+      if (bytes[at] === CLOSE && bytes[at + 1] === NEWLINE) return at + 2;
     }
   }
 
-  /** Takes in the name of the member at a place; undefined when there is none. */
-  #learn(place: number, at: number, end: number): Member | undefined {
-    const close = this.#bytes[at] === QUOTE ? endOfText(this.#bytes, at + 1, end) : -1;
+  /** Takes in what leads to the value of the member at a place; undefined when there is none. */
+  #learn(place: number, start: number, end: number): Member | undefined {
+    const bytes = this.#bytes;
+    let at = skipSpace(bytes, start, end);
+    if (bytes[at] !== (place === 0 ? OPEN : COMMA)) return undefined;
+    const open = skipSpace(bytes, at + 1, end);
+    const close = bytes[open] === QUOTE ? endOfText(bytes, open + 1, end) : -1;
     if (close < 0) return undefined;
-    const bytes = this.#bytes.slice(at, close + 1);
-    const index = this.#builder.columnIndex(decoder.decode(bytes.subarray(1, -1)));
-    const member = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), index };
+    at = skipSpace(bytes, close + 1, end);
+    if (bytes[at] !== COLON) return undefined;
+    at = skipSpace(bytes, at + 1, end);
+    const index = this.#builder.columnIndex(decoder.decode(bytes.subarray(open + 1, close)));
+    const member = { ...expected(bytes.slice(start, at)), index };
     this.#members[place] = member;
     return member;
   }
 
-  /** Puts a text; false when it cannot be: the long way then says why. */
-  #putText(column: Column, row: number, start: number, end: number): boolean {
-    if (column.kind !== 'text') return putText(column, row, this.#bytes, start, end) === undefined;
-    column.codes[row] = column.pool.internAt(this.#view, this.#bytes.byteOffset + start, end - start);
-    return true;
+  /** Reads true, false or null; returns where it ends, or -1 when it is none of them or cannot be put. */
+  #readWord(column: Column | undefined, row: number, start: number, end: number): number {
+    const word = WORDS.get(this.#bytes[start]!);
+    if (word === undefined || !isWordAt(this.#bytes, start, end, word.bytes)) return -1;
+    if (column !== undefined && putValue(column, row, word.value) !== undefined) return -1;
+    return start + word.bytes.length;
   }
 
-  /** Puts a number without exponent; false when it cannot be, or needs a closer look. */
-  #putNumber(column: Column, row: number, start: number, end: number): boolean {
-    const bytes = this.#bytes;
-    if (column.kind === 'int64' || column.kind === 'float64') {
-      return putNumberText(column, row, bytes, start, end) === undefined;
-    }
-    // As text a number is what JavaScript makes of it, which for these is what stands there.
-    const isPlain = end - start <= MAX_EXACT_DIGITS && !bytes.subarray(start, end).includes(POINT);
-    return (
-      column.kind === 'text' && isPlain && bytes[start] !== MINUS && this.#putText(column, row, start, end)
-    );
+  /** Reads a text; returns where it ends, or -1 when it has an escape or cannot be put. */
+  #readText(column: Column | undefined, row: number, start: number, end: number): number {
+    const close = endOfText(this.#bytes, start + 1, end);
+    if (close < 0) return -1;
+    if (column?.kind === 'text') {
+      column.codes[row] = column.pool.internAt(
+        this.#view,
+        this.#bytes.byteOffset + start + 1,
+        close - start - 1,
+      );
+    } else if (column !== undefined && putText(column, row, this.#bytes, start + 1, close) !== undefined)
+      return -1;
+    return close + 1;
   }
+
+  /** As `#readText`. The times of an upload are mostly few, so the last one is a good guess. */
+  #readTime(column: WideColumn, row: number, start: number, end: number): number {
+    const base = this.#bytes.byteOffset;
+    const last = this.#lastTime;
+    if (last !== undefined && isNext(this.#view, start + base, end + base, last)) {
+      column.words[row * 2] = last.low;
+      column.words[row * 2 + 1] = last.high;
+      column.valid[row] = 1;
+      return start + last.bytes.length;
+    }
+    const at = this.#readText(column, row, start, end);
+    if (at < 0) return -1;
+    const [low, high] = [column.words[row * 2]!, column.words[row * 2 + 1]!];
+    this.#lastTime = { ...expected(this.#bytes.slice(start, at)), low, high };
+    return at;
+  }
+
+  /**
+   * Reads a number of digits with at most a sign and a point; returns where it ends, or -1 when it has
+   * many digits, is no JSON or cannot be put: the long way looks closer. An exponent is what follows then,
+   * and not expected.
+   */
+  #readNumber(column: Column | undefined, row: number, start: number): number {
+    const bytes = this.#bytes;
+    const isNegative = bytes[start] === MINUS;
+    const whole = isNegative ? start + 1 : start;
+    let at = whole;
+    let mantissa = 0;
+    for (let digit = bytes[at]! - ZERO; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
+      mantissa = mantissa * 10 + digit;
+    }
+    let digits = at - whole;
+    if (digits === 0 || (digits > 1 && bytes[whole] === ZERO)) return -1;
+    let fraction = 0;
+    if (bytes[at] === POINT) {
+      const point = at++;
+      for (let digit = bytes[at]! - ZERO; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
+        mantissa = mantissa * 10 + digit;
+      }
+      fraction = at - point - 1;
+      if (fraction === 0) return -1;
+      digits += fraction;
+    }
+    if (digits > MAX_EXACT_DIGITS) return -1;
+    if (column === undefined) return at;
+    // As many digits make an exact double, and a power of ten up to that one too: one rounding, the right one.
+    const size = fraction === 0 ? mantissa : mantissa / POWERS[fraction]!;
+    if (column.kind === 'float64') putDouble(column, row, isNegative ? -size : size);
+    else if (column.kind === 'int64') putWhole(column, row, Math.trunc(isNegative ? -size : size));
+    else {
+      // As text a number is what JavaScript makes of it, which for these is what stands there.
+      if (column.kind !== 'text' || fraction > 0 || isNegative) return -1;
+      column.codes[row] = column.pool.internAt(this.#view, bytes.byteOffset + start, at - start);
+    }
+    return at;
+  }
+}
+
+/** Where the next line begins, if an object and its line end here; else -1. */
+function endOfLine(bytes: Uint8Array, start: number, end: number): number {
+  const brace = skipSpace(bytes, start, end);
+  if (bytes[brace] !== CLOSE) return -1;
+  const at = skipSpace(bytes, brace + 1, end);
+  return at === end || bytes[at] === NEWLINE ? at + 1 : -1;
 }
 
 /** Space, tab and carriage return; a newline ends the line. */
@@ -237,51 +316,37 @@ function skipSpace(bytes: Uint8Array, at: number, end: number): number {
   return at;
 }
 
-function isAt(bytes: Uint8Array, at: number, end: number, word: Uint8Array): boolean {
+function isWordAt(bytes: Uint8Array, at: number, end: number, word: Uint8Array): boolean {
   const { length } = word;
   if (at + length > end) return false;
   for (let i = 0; i < length; i++) if (bytes[at + i] !== word[i]) return false;
   return true;
 }
 
-/** Whether a member's name is there: four bytes at a time, the last first. Quoted names have two or more. */
-function isNameAt(view: DataView, at: number, end: number, { bytes, view: name }: Member): boolean {
-  const { length } = bytes;
-  if (at + length > end) return false;
-  if (length < 4) {
-    for (let i = 0; i < length; i++) if (view.getUint8(at + i) !== bytes[i]) return false;
-    return true;
-  }
-  const last = length - 4;
-  if (view.getInt32(at + last) !== name.getInt32(last)) return false;
-  for (let i = 0; i < last; i += 4) if (view.getInt32(at + i) !== name.getInt32(i)) return false;
+function expected(bytes: Uint8Array): Expected {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+}
+
+/** Whether the expected bytes come next: four at a time, the last first. */
+function isNext(view: DataView, at: number, end: number, { view: other }: Expected): boolean {
+  const { byteLength } = other;
+  const last = byteLength - 4;
+  if (at + byteLength > end || view.getInt32(at + last) !== other.getInt32(last)) return false;
+  for (let i = 0; i < last; i += 4) if (view.getInt32(at + i) !== other.getInt32(i)) return false;
   return true;
 }
 
 /** Where a text's closing quote is; -1 when the text has an escape, a control character or no end. */
-function endOfText(bytes: Uint8Array, at: number, end: number): number {
-  for (; at < end; at++) {
-    const byte = bytes[at]!;
-    if (byte === QUOTE) return at;
-    if (byte === BACKSLASH || byte < SPACE) return -1;
-  }
-  return -1;
+function endOfText(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && ENDS_TEXT[bytes[at]!] === 0) at++;
+  return at < end && bytes[at] === QUOTE ? at : -1;
 }
 
-/** Where digits with at most a sign and a point end; -1 when they have an exponent or are no JSON. */
-function endOfNumber(bytes: Uint8Array, start: number, end: number): number {
-  let at = bytes[start] === MINUS ? start + 1 : start;
-  const whole = at;
-  while (at < end && isDigit(bytes[at]!)) at++;
-  if (at === whole || (at > whole + 1 && bytes[whole] === ZERO)) return -1;
-  if (at < end && bytes[at] === POINT) {
-    const fraction = ++at;
-    while (at < end && isDigit(bytes[at]!)) at++;
-    if (at === fraction) return -1;
-  }
-  const isOver = at === end || bytes[at]! <= COMMA || bytes[at] === CLOSE;
-  return isOver ? at : -1;
-}
+/** 1 for the bytes that do not stand for themselves within a text. */
+const ENDS_TEXT = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === QUOTE || byte === BACKSLASH || byte < SPACE ? 1 : 0,
+);
 
 const WORDS = new Map(
   [true, false, null].map((value) => {
@@ -289,7 +354,3 @@ const WORDS = new Map(
     return [bytes[0]!, { bytes, value }];
   }),
 );
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte <= NINE;
-}

@@ -7,7 +7,14 @@
  */
 
 import { CEASED } from '../contract/tier-provider.ts';
-import { type Column, columnOf, NULL_FLAG, type Table, TRUE, type WideColumn } from '../lake/tier-table/table.ts';
+import {
+  type Column,
+  columnOf,
+  NULL_FLAG,
+  type Table,
+  TRUE,
+  type WideColumn,
+} from '../lake/tier-table/table.ts';
 
 interface Ranked {
   readonly ranks: Int32Array;
@@ -28,7 +35,8 @@ export function distinctRows(table: Table, keys: readonly string[]): Uint32Array
     return rankColumn(column, table.rows);
   });
   const ceased = columnOf(table, CEASED);
-  let rows = Uint32Array.from({ length: table.rows }, (_, row) => row);
+  let rows = new Uint32Array(table.rows);
+  for (let row = 0; row < table.rows; row++) rows[row] = row;
   if (ceased !== undefined) rows = sortBy(rows, rankColumn(ceased, table.rows));
   for (const column of ranked.toReversed()) rows = sortBy(rows, column);
   return firstOfEqual(rows, ranked);

@@ -47,7 +47,7 @@ const SPACE = 0x20;
 const LETTER_T = 0x54;
 
 /** Powers of ten that are exact doubles: a product or quotient with one is rounded once, so correctly. */
-const POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+export const POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 
 /** A quoted, shortened text for messages. */
 export function shown(bytes: Uint8Array, start: number, end: number): string {
@@ -150,8 +150,9 @@ export function putBigInt(column: Column, row: number, value: bigint): Problem {
 
 /** Puts a whole number within 2^53: an int64, or a timestamp in microseconds. */
 export function putWhole(column: WideColumn, row: number, value: number): void {
-  column.words[row * 2] = value;
-  column.words[row * 2 + 1] = Math.floor(value / TWO_32);
+  const low = value | 0;
+  column.words[row * 2] = low;
+  column.words[row * 2 + 1] = low === value ? low >> 31 : Math.floor(value / TWO_32);
   column.valid[row] = 1;
 }
 
