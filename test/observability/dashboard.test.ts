@@ -50,9 +50,11 @@ const known = new Map<string, readonly string[]>([['up', []]]);
 beforeAll(async () => {
   metrics = createMetrics({ version: '0.0.0', commit: 'test' });
   for (const { name, type } of await metrics.registry.getMetricsAsJSON()) {
-    const { labelNames = [] } = metrics.registry.getSingleMetric(name) as unknown as {
+    const { labelNames: own = [] } = metrics.registry.getSingleMetric(name) as unknown as {
       labelNames?: readonly string[];
     };
+    // A label of ours that Prometheus has itself is renamed by it.
+    const labelNames = own.map((label) => (SCRAPE_LABELS.includes(label) ? `exported_${label}` : label));
     // A histogram has no series of its own name.
     const suffixes = String(type) === 'histogram' ? ['_bucket', '_sum', '_count'] : [''];
     for (const suffix of suffixes) known.set(`${name}${suffix}`, labelNames);

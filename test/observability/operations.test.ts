@@ -52,6 +52,7 @@ interface TaskDefinition {
   readonly containerDefinitions: readonly {
     readonly stopTimeout: number;
     readonly environment: readonly { readonly name: string; readonly value: string }[];
+    readonly secrets: readonly { readonly name: string }[];
     readonly healthCheck: { readonly command: readonly string[] };
   }[];
 }
@@ -60,7 +61,8 @@ test('the task definition sets variables that exist, and leaves time to stop', (
   const [container] = blockWith<TaskDefinition>('containerDefinitions').containerDefinitions;
   const known = new Set(Object.values(VARIABLES).map(({ name }) => name as string));
   const given = new Map(container!.environment.map(({ name, value }) => [name, value]));
-  expect([...given.keys()].filter((name) => !known.has(name))).toEqual([]);
+  const names = [...given.keys(), ...container!.secrets.map(({ name }) => name)];
+  expect(names.filter((name) => !known.has(name))).toEqual([]);
   const grace = Number(given.get('SHUTDOWN_GRACE_SECONDS'));
   expect(container!.stopTimeout).toBeGreaterThanOrEqual(grace + 10);
   expect(container!.stopTimeout).toBeLessThanOrEqual(120);
