@@ -308,7 +308,10 @@ export async function bury(
   try {
     for (let attempt = 1; attempt <= BURY_TRIES; attempt++) {
       const { manifest, etag } = await store.read(signal);
-      const abandoned = unnamed(keys, manifest);
+      const abandoned: string[] = [];
+      for (const key of unnamed(keys, manifest)) {
+        if (await store.exists(key, signal)) abandoned.push(key);
+      }
       if (abandoned.length === 0) return [];
       const proposal = propose(manifest, [], { abandoned });
       const options = {

@@ -4,7 +4,6 @@
  */
 
 import { InvalidRequestError } from '../common/errors.ts';
-import type { ObjectLocation } from '../contract/object-location.ts';
 import { MERGE_WAYS, manifestKey, type TierMonth, type TierRoot, warmFolder } from '../contract/tier-keys.ts';
 import type { TierProvider } from '../contract/tier-provider.ts';
 import {
@@ -29,10 +28,10 @@ export interface MonthStore {
   readonly key: string;
   /** The key of a file of the month's folder, from its name. */
   keyOf(name: string): string;
-  locationOf(key: string): ObjectLocation;
   read(signal?: AbortSignal): Promise<OpenedMonth>;
   /** Writes the manifest over the one that was read; false when another writer was first. */
   write(manifest: WarmManifest, etag: string | undefined, signal?: AbortSignal): Promise<boolean>;
+  exists(key: string, signal?: AbortSignal): Promise<boolean>;
   remove(key: string, signal?: AbortSignal): Promise<void>;
 }
 
@@ -53,7 +52,6 @@ export function openMonthStore(
     month,
     key,
     keyOf: (name) => `${folder}/${name}`,
-    locationOf: (one) => ({ bucket, key: one }),
 
     async read(signal) {
       const stored = await lake.store.get(location, { signal });
@@ -76,6 +74,7 @@ export function openMonthStore(
       return outcome.outcome === 'written';
     },
 
+    exists: async (one, signal) => (await lake.store.head({ bucket, key: one }, { signal })) !== undefined,
     remove: (one, signal) => lake.store.delete({ bucket, key: one }, signal),
   };
 }

@@ -86,18 +86,26 @@ export async function queryFiles(
   keys: readonly string[],
   query: string,
 ): Promise<Record<string, unknown>[]> {
+  return await queryBytes(await Promise.all(keys.map((key) => scene.get(key))), query);
+}
+
+/** What DuckDB says to a query over files, `{files}` in the query. */
+export async function queryBytes(
+  files: readonly Uint8Array[],
+  query: string,
+): Promise<Record<string, unknown>[]> {
   const directory = await mkdtemp(join(tmpdir(), 'tidemill-tiers-'));
   try {
     const paths = await Promise.all(
-      keys.map(async (key, i) => {
+      files.map(async (bytes, i) => {
         const path = join(directory, `${i}.parquet`);
-        await writeFile(path, await scene.get(key));
+        await writeFile(path, bytes);
         return `'${path}'`;
       }),
     );
     const connection = await duckDb();
-    const files = `read_parquet([${paths.join(', ')}], union_by_name = true, filename = true)`;
-    const result = await connection.runAndReadAll(query.replaceAll('{files}', files));
+    const all = `read_parquet([${paths.join(', ')}], union_by_name = true)`;
+    const result = await connection.runAndReadAll(query.replaceAll('{files}', all));
     return result.getRowObjectsJS();
   } finally {
     await rm(directory, { recursive: true });
