@@ -1,8 +1,15 @@
 /** A hot file: an upload's rows, sorted by key and time, each key and time once, as Parquet. */
 
-import { TierFileWriter } from '../contract/tier-file/file-writer.ts';
 import { sortColumns, type TierProvider } from '../contract/tier-provider.ts';
-import { type Column, columnOf, sliceRows, type Table, type TextColumn, takeRows } from '../lake/tier-table/table.ts';
+import { TierFileWriter } from '../lake/tier-file-writer.ts';
+import {
+  type Column,
+  columnOf,
+  sliceRows,
+  type Table,
+  type TextColumn,
+  takeRows,
+} from '../lake/tier-table/table.ts';
 import { distinctRows } from './sort-rows.ts';
 
 const ROW_GROUP_ROWS = 131_072;

@@ -1,6 +1,6 @@
 /** Rows as columns of a Parquet file. */
 
-import type { TierFile } from '../contract/tier-file/file-reader.ts';
+import type { TierFile } from '../lake/tier-file-reader.ts';
 import type { RowBuilder } from './row-builder.ts';
 
 /**

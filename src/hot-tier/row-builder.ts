@@ -18,7 +18,17 @@ import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnSpec } from '../contract/column-spec.ts';
 import { CEASED, canonicalColumns, sortColumns, type TierProvider } from '../contract/tier-provider.ts';
 import { cellError, type Problem } from '../lake/tier-table/cell.ts';
-import { allocateColumn, type BooleanColumn, type Column, clearRows, FALSE, type Table, TRUE, takeRows, type WideColumn } from '../lake/tier-table/table.ts';
+import {
+  allocateColumn,
+  type BooleanColumn,
+  type Column,
+  clearRows,
+  FALSE,
+  type Table,
+  TRUE,
+  takeRows,
+  type WideColumn,
+} from '../lake/tier-table/table.ts';
 import { TextPool } from '../lake/tier-table/text-pool.ts';
 
 export interface SourceRules {

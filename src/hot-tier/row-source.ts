@@ -2,11 +2,11 @@
 
 import { InvalidRequestError } from '../common/errors.ts';
 import { type BucketPolicy, parseLocation } from '../contract/object-location.ts';
-import { openFile } from '../contract/tier-file/file-reader.ts';
 import type { RowSource } from '../contract/tier-requests.ts';
 import type { Lake } from '../lake/lake.ts';
 import { readFooter } from '../lake/parquet-footer.ts';
 import { openObject, type RandomAccess } from '../lake/random-access.ts';
+import { openFile } from '../lake/tier-file-reader.ts';
 import { CsvRows } from './csv-rows.ts';
 import { JsonLines } from './json-lines.ts';
 import { putJsonRows } from './json-rows.ts';

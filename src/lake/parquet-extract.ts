@@ -53,7 +53,7 @@ const MAGIC = 'PAR1';
 const FOOTER_BYTES = 4096;
 
 /** The top-level columns without children, by name. */
-function leavesOf(schema: readonly SchemaElement[]): Map<string, SchemaElement> {
+export function leavesOf(schema: readonly SchemaElement[]): Map<string, SchemaElement> {
   const leaves = new Map<string, SchemaElement>();
   let inside = 0;
   for (const element of schema.slice(1)) {
@@ -105,6 +105,17 @@ function dictionarySchemaOf(elements: readonly SchemaElement[]): string {
   );
 }
 
+/**
+ * An integer column with its width in the older form: hyparquet-writer writes the newer one's width as
+ * another Thrift type than the format says, and parquet-wasm reads 16 bits for 8.
+ */
+function asInteger(element: SchemaElement): SchemaElement {
+  const { logical_type: logical, ...rest } = element;
+  if (logical?.type !== 'INTEGER') return element;
+  const { bitWidth, isSigned } = logical;
+  return { ...rest, converted_type: `${isSigned ? '' : 'U'}INT_${bitWidth}` as ConvertedType };
+}
+
 /** A text column as every reader takes it for text. */
 function asText({ name, repetition_type }: SchemaElement): SchemaElement {
   const text: SchemaElement = {
@@ -133,7 +144,7 @@ function headOf(metadata: FileMetaData, columns: readonly string[], dictionaryTe
   const elements = columns.map((name) => {
     const element = leaves.get(name);
     if (element === undefined) throw new RangeError(`column "${name}" is not a plain column`);
-    return dictionaryText && isText(element) ? asText(element) : element;
+    return dictionaryText && isText(element) ? asText(element) : asInteger(element);
   });
   const root: SchemaElement = { name: 'schema', num_children: columns.length };
   if (dictionaryText) {

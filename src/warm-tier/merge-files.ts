@@ -6,13 +6,13 @@
 
 import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnSpec } from '../contract/column-spec.ts';
-import { openFile, type TierFile } from '../contract/tier-file/file-reader.ts';
-import { TierFileWriter } from '../contract/tier-file/file-writer.ts';
 import { CEASED, canonicalColumns, sortColumns, type TierProvider } from '../contract/tier-provider.ts';
 import type { WarmFileFacts } from '../contract/warm-manifest.ts';
 import type { Lake } from '../lake/lake.ts';
 import { readFooter } from '../lake/parquet-footer.ts';
 import { openObject } from '../lake/random-access.ts';
+import { openFile, type TierFile } from '../lake/tier-file-reader.ts';
+import { TierFileWriter } from '../lake/tier-file-writer.ts';
 import { columnOf, type Table, type WideColumn } from '../lake/tier-table/table.ts';
 import { Merge } from './merge.ts';
 

@@ -17,7 +17,17 @@
 
 import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnSpec } from '../contract/column-spec.ts';
-import { allocateColumn, type BooleanColumn, type Column, gather, NULL_FLAG, type Table, type TextColumn, TRUE, type WideColumn } from '../lake/tier-table/table.ts';
+import {
+  allocateColumn,
+  type BooleanColumn,
+  type Column,
+  gather,
+  NULL_FLAG,
+  type Table,
+  type TextColumn,
+  TRUE,
+  type WideColumn,
+} from '../lake/tier-table/table.ts';
 import { TextPool } from '../lake/tier-table/text-pool.ts';
 import { RowOrder } from './row-order.ts';
 import { Tournament } from './tournament.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { openFile } from '../../src/contract/tier-file/file-reader.ts';
 import { encodeHotFile, hotTable, sameContent } from '../../src/hot-tier/hot-file.ts';
 import { distinctRows } from '../../src/hot-tier/sort-rows.ts';
+import { openFile } from '../../src/lake/tier-file-reader.ts';
 import { type Table, takeRows } from '../../src/lake/tier-table/table.ts';
-import { inMemory, type Row, readRows, rowsOf, tableOf } from '../contract/tier-file/tables.ts';
+import { inMemory, type Row, readRows, rowsOf, tableOf } from '../lake/tier-table/tables.ts';
 import { aws, awsRow, fromJson, objectsOf } from './uploads.ts';
 
 const specs = [

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { openFile } from '../../src/contract/tier-file/file-reader.ts';
 import { parseProvidersFile } from '../../src/contract/tier-provider.ts';
 import { putJsonRows } from '../../src/hot-tier/json-rows.ts';
 import { putParquetRows } from '../../src/hot-tier/parquet-rows.ts';
 import { RowBuilder } from '../../src/hot-tier/row-builder.ts';
-import { fileOf, inMemory } from '../contract/tier-file/tables.ts';
+import { openFile } from '../../src/lake/tier-file-reader.ts';
+import { fileOf, inMemory } from '../lake/tier-table/tables.ts';
 import {
   aws,
   awsRow,

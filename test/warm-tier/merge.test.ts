@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ColumnSpec } from '../../src/contract/column-spec.ts';
-import { openFile } from '../../src/contract/tier-file/file-reader.ts';
 import { canonicalColumns, findProvider, tierProviders } from '../../src/contract/tier-provider.ts';
+import { openFile } from '../../src/lake/tier-file-reader.ts';
 import { type Column, clearRows, gather } from '../../src/lake/tier-table/table.ts';
 import { Merge, type MergeSpec, type Run } from '../../src/warm-tier/merge.ts';
-import { fileOf, inMemory, type Row, rowsOf, tableOf, type Value } from '../contract/tier-file/tables.ts';
+import { fileOf, inMemory, type Row, rowsOf, tableOf, type Value } from '../lake/tier-table/tables.ts';
 
 const specs: readonly ColumnSpec[] = [
   { name: 'a', kind: 'text' },

@@ -1,11 +1,14 @@
 /** Tables and files for tests of the tiers: made from plain rows, and read back as plain rows. */
 
 import type { ColumnSpec } from '../../../src/contract/column-spec.ts';
-import { openFile, type RandomAccess } from '../../../src/contract/tier-file/file-reader.ts';
-import { TierFileWriter } from '../../../src/contract/tier-file/file-writer.ts';
+import type { EncodeColumn } from '../../../src/lake/column-encoder.ts';
+import type { RandomAccess } from '../../../src/lake/random-access.ts';
+import { openFile } from '../../../src/lake/tier-file-reader.ts';
+import { TierFileWriter } from '../../../src/lake/tier-file-writer.ts';
 import { putDouble, putNull, putValue, putWhole } from '../../../src/lake/tier-table/cell.ts';
 import { allocateColumn, type Column, type Table, valueAt } from '../../../src/lake/tier-table/table.ts';
 import { TextPool } from '../../../src/lake/tier-table/text-pool.ts';
+import { memoryFile } from '../memory-file.ts';
 
 export type Value = string | bigint | number | boolean | null;
 export type Row = readonly Value[];
@@ -39,10 +42,14 @@ export function rowsOf(table: Table): Value[][] {
 export async function fileOf(
   specs: readonly ColumnSpec[],
   rows: readonly Row[],
-  options: { readonly sortedBy?: readonly string[]; readonly rowGroupRows?: number } = {},
+  options: {
+    readonly sortedBy?: readonly string[];
+    readonly rowGroupRows?: number;
+    readonly encode?: EncodeColumn;
+  } = {},
 ): Promise<Uint8Array> {
-  const { sortedBy = [], rowGroupRows = Math.max(1, rows.length) } = options;
-  const writer = new TierFileWriter({ columns: specs, sortedBy, createdBy: 'tidemill test' });
+  const { sortedBy = [], rowGroupRows = Math.max(1, rows.length), encode } = options;
+  const writer = new TierFileWriter({ columns: specs, sortedBy, createdBy: 'tidemill test' }, encode);
   const parts: Uint8Array[] = [];
   for (let at = 0; at < rows.length; at += rowGroupRows) {
     parts.push(...(await writer.rowGroup(tableOf(specs, rows.slice(at, at + rowGroupRows)))));
@@ -51,28 +58,18 @@ export async function fileOf(
   return Buffer.concat(parts);
 }
 
-/** A file in memory that counts how often and how much is read of it. */
+/** A file in memory. */
 export function inMemory(bytes: Uint8Array, name = 'a.parquet') {
-  const reads: [number, number][] = [];
-  const file: RandomAccess = {
-    name,
-    size: bytes.length,
-    read(start, end) {
-      reads.push([start, end]);
-      return Promise.resolve(bytes.subarray(start, end));
-    },
-  };
-  return { file, reads };
+  return { file: memoryFile(name, bytes) };
 }
 
 /** All rows of a file, as columns of the given kinds. */
 export async function readRows(
   file: RandomAccess,
   specs: readonly ColumnSpec[],
-  codecs?: Parameters<typeof openFile>[1],
   atOnce = Number.POSITIVE_INFINITY,
 ): Promise<Value[][]> {
-  const opened = await openFile(file, codecs);
+  const opened = await openFile(file);
   opened.select(specs.map(({ name }) => name));
   const rows: Value[][] = [];
   for (let available = await opened.available(); available > 0; available = await opened.available()) {

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { snappyUncompress } from 'hyparquet';
-import type { ColumnSpec } from '../../../src/contract/column-spec.ts';
-import { type Codecs, openFile } from '../../../src/contract/tier-file/file-reader.ts';
-import { fileOf, inMemory, type Row, readRows, type Value } from './tables.ts';
+import type { ColumnSpec } from '../../src/contract/column-spec.ts';
+import { openFile } from '../../src/lake/tier-file-reader.ts';
+import { fileOf, inMemory, type Row, readRows, type Value } from './tier-table/tables.ts';
 
-const folder = new URL('./fixtures/', import.meta.url);
+const folder = new URL('./tier-fixtures/', import.meta.url);
 
 interface Expected {
   readonly k: readonly string[];
@@ -17,17 +16,6 @@ interface Expected {
 }
 
 const expected: Expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8'));
-const snappy: Codecs = new Map([
-  [
-    1,
-    async (body: Uint8Array, length: number) => {
-      const output = new Uint8Array(length);
-      snappyUncompress(body, output);
-      return output;
-    },
-  ],
-]);
-
 const specs: readonly ColumnSpec[] = [
   { name: 'k', kind: 'text' },
   { name: 'name', kind: 'text' },
@@ -68,13 +56,14 @@ const readable: readonly [name: string, columns: Columns][] = [
   ],
   ['pyarrow-snappy.parquet', { ...whole, i: modulo(200n) }],
   ['pyarrow-plain-gzip.parquet', { ...whole, i: modulo(200n) }],
+  ['pyarrow-delta.parquet', { ...whole, i: modulo(200n) }],
 ];
 
 describe('a file of another writer', () => {
   test.each(readable)('%s is read', async (name, columns) => {
-    const opened = await openFile(fixture(name), snappy);
+    const opened = await openFile(fixture(name));
     expect(opened.unreadable(specs.map((spec) => spec.name))).toBeUndefined();
-    const rows = await readRows(fixture(name), specs, snappy, 7);
+    const rows = await readRows(fixture(name), specs, 7);
     expect(rows).toEqual(expected.k.map((_, row) => specs.map((spec) => columns[spec.name]![row])));
   });
 
@@ -86,14 +75,6 @@ describe('a file of another writer', () => {
       { name: 'k', kind: 'text' },
     ]);
     expect(rows).toEqual(expected.k.map((k, i) => [BigInt(i), 1_767_225_600_000_000n, null, k]));
-  });
-
-  test('with encodings that are not read says so', async () => {
-    const opened = await openFile(fixture('pyarrow-delta.parquet'), snappy);
-    expect(opened.unreadable(['f', 'b'])).toBeUndefined();
-    expect(opened.unreadable(['k'])).toBe('column k has the encoding 7');
-    const unknown = await openFile(fixture('pyarrow-snappy.parquet'));
-    expect(unknown.unreadable(['k'])).toBe('column k is compressed with codec 1');
   });
 
   test('is cast to the kinds that are asked for', async () => {

@@ -5,11 +5,13 @@ import { type DuckDBConnection, DuckDBInstance, DuckDBTimestampTZValue } from '@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
-import type { ColumnSpec } from '../../../src/contract/column-spec.ts';
-import { openFile } from '../../../src/contract/tier-file/file-reader.ts';
-import { anyTable } from './arbitraries.ts';
+import type { ColumnSpec } from '../../src/contract/column-spec.ts';
+import { createEncoderThreads } from '../../src/lake/encoder-threads.ts';
+import { openFile } from '../../src/lake/tier-file-reader.ts';
 import { compressors } from './hyparquet-codecs.ts';
-import { fileOf, inMemory, type Row, readRows, type Value } from './tables.ts';
+import { memoryFile } from './memory-file.ts';
+import { anyTable } from './tier-table/arbitraries.ts';
+import { fileOf, inMemory, type Row, readRows, type Value } from './tier-table/tables.ts';
 
 const specs: readonly ColumnSpec[] = [
   { name: 'k', kind: 'text' },
@@ -66,7 +68,7 @@ describe('a tier file', () => {
         fc.integer({ min: 1, max: 50 }),
         async (table, rowGroupRows, atOnce) => {
           const bytes = await fileOf(table.specs, table.rows, { rowGroupRows });
-          expect(await readRows(inMemory(bytes).file, table.specs, undefined, atOnce)).toEqual(table.rows);
+          expect(await readRows(inMemory(bytes).file, table.specs, atOnce)).toEqual(table.rows);
         },
       ),
       { numRuns: 200 },
@@ -144,7 +146,7 @@ describe('a tier file', () => {
       (_, i): Row => [`${i}`, BigInt(i) ** 4n % 2n ** 52n, BigInt(i) * 2n ** 33n, Math.sin(i), true],
     );
     const bytes = await fileOf(specs, rows);
-    expect(await readRows(inMemory(bytes).file, specs, undefined, 700)).toEqual(rows);
+    expect(await readRows(inMemory(bytes).file, specs, 700)).toEqual(rows);
     expect(await duckRows(bytes)).toEqual(rows);
   });
 
@@ -154,21 +156,41 @@ describe('a tier file', () => {
     expect(await readRows(inMemory(bytes).file, specs)).toEqual([]);
   });
 
-  test('is read in one go when it is small, else by footer and row group, the next one ahead', async () => {
-    const small = inMemory(await fileOf(specs, [sampleRow(1), sampleRow(2)]));
-    await readRows(small.file, specs);
-    expect(small.reads).toEqual([[0, small.file.size]]);
-
+  test('is read by footer and row group, the next one ahead', async () => {
     const rows = Array.from(
       { length: 60_000 },
       (_, i): Row => [`${i}`, BigInt(i) ** 3n, BigInt(i) ** 3n * 77n, Math.sin(i), true],
     );
-    const large = inMemory(await fileOf(specs, rows, { rowGroupRows: 20_000 }));
-    const opened = await openFile(large.file);
-    expect(large.reads).toEqual([[large.file.size - 65_536, large.file.size]]);
-    opened.select(['k', 'f']);
-    expect(large.reads).toHaveLength(2);
+    const file = memoryFile('a.parquet', await fileOf(specs, rows, { rowGroupRows: 20_000 }));
+    const opened = await openFile(file);
+    expect(file.reads).toHaveLength(0);
+    opened.select(['i', 'f']);
+    expect(file.reads).toHaveLength(1);
     expect(await opened.available()).toBe(20_000);
-    expect(large.reads).toHaveLength(3);
+    expect(file.reads).toHaveLength(2);
+    opened.close();
+  });
+
+  test('says that a column is missing as null, and tells the kinds of those there are', async () => {
+    const opened = await openFile(inMemory(await fileOf(specs, [sampleRow(1)])).file);
+    expect(opened.footer.columns).toEqual(specs);
+    expect(specs.map(({ name }) => opened.kindOf(name))).toEqual(specs.map(({ kind }) => kind));
+    expect([opened.has('k'), opened.has('x'), opened.kindOf('x')]).toEqual([true, false, undefined]);
+    const other = [{ name: 'x', kind: 'text' }] as const;
+    expect(await readRows(inMemory(await fileOf(specs, [sampleRow(1), sampleRow(2)])).file, other)).toEqual([
+      [null],
+      [null],
+    ]);
+  });
+
+  test('is the same bytes whether columns are encoded here or in threads', async () => {
+    const rows = Array.from({ length: 5_000 }, (_, i) => sampleRow(i));
+    const threads = createEncoderThreads(2);
+    try {
+      const apart = await fileOf(specs, rows, { rowGroupRows: 1_700, encode: threads.encode });
+      expect(apart).toEqual(await fileOf(specs, rows, { rowGroupRows: 1_700 }));
+    } finally {
+      await threads.close();
+    }
   });
 });

@@ -1,0 +1,85 @@
+/**
+ * Writes a tier's tables as a Parquet file, row group by row group, without holding the file.
+ *
+ * The form: every column optional; text as STRING, timestamps as TIMESTAMP(MICROS, UTC), int64, double,
+ * boolean; zstd; dictionaries where they pay; null counts, least and greatest value for each chunk; the
+ * sort order declared. Read by DuckDB, Polars, pyarrow, Spark, Athena, hyparquet.
+ *
+ * Columns are encoded one by one (column-encoder.ts), in this thread or in encoder threads, and put
+ * together here.
+ */
+
+import type { ColumnSpec } from '../contract/column-spec.ts';
+import { type EncodeColumn, encodeColumn } from './column-encoder.ts';
+import { createStitcher, type Stitcher } from './parquet-stitch.ts';
+import { columnParts } from './tier-table/column-parts.ts';
+import { allocateColumn, type Table } from './tier-table/table.ts';
+import { TextPool } from './tier-table/text-pool.ts';
+
+export interface FileSpec {
+  /** The columns in their order in the file. Every row group's table has exactly these. */
+  readonly columns: readonly ColumnSpec[];
+  /** The names of the columns by which rows ascend, nulls first. */
+  readonly sortedBy: readonly string[];
+  /** Who wrote the file, as `tidemill 0.1.0`. */
+  readonly createdBy: string;
+}
+
+/**
+ * Rows of a row group. A dictionary is made for each, so fewer rows make larger files; more rows take more
+ * memory, and cannot be encoded before they are all there.
+ */
+export const ROW_GROUP_ROWS = 262_144;
+
+export class TierFileWriter {
+  readonly #spec: FileSpec;
+  readonly #encode: EncodeColumn;
+  readonly #stitcher: Stitcher;
+  #rows = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param encode where columns are encoded; default in this thread, as `rowGroup` is called */
+  constructor(spec: FileSpec, encode: EncodeColumn = async (parts) => encodeColumn(parts)) {
+    this.#spec = spec;
+    this.#encode = encode;
+    const columns = spec.columns.map(({ name }) => name);
+    this.#stitcher = createStitcher({ columns, sortedBy: spec.sortedBy, createdBy: spec.createdBy });
+  }
+
+  /** Rows in all row groups so far. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /**
+   * Encodes a row group; resolves to its bytes, to be appended to the file. The table has been copied when
+   * the call returns and may be filled anew. Row groups resolve in the order of the calls.
+   */
+  rowGroup(table: Table): Promise<Uint8Array[]> {
+    if (table.rows === 0) return this.#last.then(() => []);
+    const files = Promise.all(table.columns.map((column) => this.#encode(columnParts(column, table.rows))));
+    files.catch(() => {}); // It is heard of below.
+    const result = this.#last.then(async () => {
+      const parts = this.#stitcher.append(await files);
+      this.#rows += table.rows;
+      return parts;
+    });
+    this.#last = result;
+    result.catch(() => {}); // Whoever awaits the row group hears of it.
+    return result;
+  }
+
+  /** The end of the file. Call it after all row groups have resolved; a file may have none. */
+  finish(): Uint8Array[] {
+    return this.#stitcher.finish(() =>
+      this.#spec.columns.map((spec) =>
+        encodeColumn(
+          columnParts(
+            allocateColumn(spec, 0, () => new TextPool()),
+            0,
+          ),
+        ),
+      ),
+    );
+  }
+}
