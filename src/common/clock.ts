@@ -10,6 +10,8 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Resolves after the event loop has turned: timers and messages that are due come first. */
+  turn(): Promise<void>;
   /** Calls `work` every `ms` until the returned function is called; never overlaps a slow call with the next. */
   every(ms: number, work: () => Promise<void> | void): () => void;
   /** An AbortSignal that aborts after `ms`, and a function that calls it off. */
@@ -36,6 +38,7 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
   every(ms, work) {
     let busy = false;
     const timer = setInterval(async () => {
@@ -55,6 +58,22 @@ export const systemClock: Clock = {
     return { signal: controller.signal, clear: () => clearTimeout(timer) };
   },
 };
+
+const TURN_EVERY_MS = 50;
+
+/**
+ * A function to await between the pieces of long work whose promises never wait for anything: without
+ * it, neither timers nor messages would be heard in its thread before its end. Turns the event loop at
+ * most every `TURN_EVERY_MS`.
+ */
+export function breather(clock: Clock): () => Promise<void> {
+  let last = clock.monotonic();
+  return async () => {
+    if (clock.monotonic() - last < TURN_EVERY_MS) return;
+    await clock.turn();
+    last = clock.monotonic();
+  };
+}
 
 /** `2025-01-15T10:30:10Z`: UTC, whole seconds, as the events carry it. */
 export function isoSeconds(ms: number): string {

@@ -7,7 +7,7 @@
  * manifests can see half of. The marker's creator wins; another attempt removes its own version.
  */
 
-import { type Clock, isoSeconds, versionStamp } from '../common/clock.ts';
+import { breather, type Clock, isoSeconds, versionStamp } from '../common/clock.ts';
 import { InvalidRequestError, messageOf, RetryableError } from '../common/errors.ts';
 import {
   decodeMetricManifest,
@@ -106,10 +106,13 @@ async function writeData(
       signal,
     });
     let pulled = 0;
+    const breathe = breather(clock);
     const evaluation = evaluate(expression, (code) => {
       const source = inputs.get(code)!.open();
       return {
         async next() {
+          await breathe();
+          signal.throwIfAborted();
           const batch = await source.next();
           pulled += batch?.times.length ?? 0;
           if (total > 0) progress((pulled / total) * EVALUATION_SHARE);

@@ -28,8 +28,9 @@ export interface Worker {
   isAlive(): boolean;
 }
 
-/** How long an aborted job may take to let go before the process goes without it. */
-const LET_GO_MS = 5_000;
+/** How long an aborted job may take to let go before its message is given back over its head. */
+const LET_GO_MS = 3_000;
+const GIVE_BACK_MS = 1_000;
 /** A loop that has not turned for its wait and this long is stuck. */
 const STUCK_AFTER_MS = 60_000;
 
@@ -39,6 +40,7 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
   let state: WorkerState = 'starting';
   let loops: ConsumerLoop[] = [];
   let stopping: Promise<void> | undefined;
+  const inHand = new Set<Delivery>();
 
   async function drain(): Promise<void> {
     state = 'draining';
@@ -54,6 +56,8 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
       logger.warn('the grace period is over: jobs in hand are aborted and given back');
       shutdown.abort(new JobAbortedError('shutdown', 'the worker shuts down'));
       await Promise.race([drained, clock.sleep(LET_GO_MS, hurry.signal).catch(() => {})]);
+      // Another attempt may begin beside what does not let go: handlers make their effects but once.
+      await Promise.all([...inHand].map(giveBack));
     }
     hurry.abort(new Error('drained'));
     state = 'stopped';
@@ -65,10 +69,15 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
       const live = createMessageLife(settings, redrive, parts);
       const handle = async (delivery: Delivery): Promise<Fate> => {
         if (state === 'draining') {
-          await queue.setVisibility(delivery.receiptHandle, 0).catch(() => {});
+          await giveBack(delivery);
           return 'keep';
         }
-        return await live(delivery, shutdown.signal);
+        inHand.add(delivery);
+        try {
+          return await live(delivery, shutdown.signal);
+        } finally {
+          inHand.delete(delivery);
+        }
       };
       loops = Array.from({ length: settings.concurrency }, () =>
         createConsumerLoop(settings, queue, handle, parts),
@@ -85,6 +94,12 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
     },
     isAlive: () => loops.every((loop) => loop.isAlive(settings.waitSeconds * 1000 + STUCK_AFTER_MS)),
   };
+
+  async function giveBack({ receiptHandle }: Delivery): Promise<void> {
+    const timeout = clock.timeout(GIVE_BACK_MS, () => new Error('giving the message back took too long'));
+    await queue.setVisibility(receiptHandle, 0, timeout.signal).catch(() => {});
+    timeout.clear();
+  }
 
   async function readRedrive(): Promise<number | undefined> {
     try {
