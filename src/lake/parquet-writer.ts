@@ -16,6 +16,7 @@ import {
   type Schema,
   Struct,
 } from 'apache-arrow';
+import type { RecordBatch as WasmBatch } from 'parquet-wasm';
 import { discard } from '../common/discard.ts';
 import type { OutputCompression } from '../contract/output-compression.ts';
 import { createLender } from './arrow-bridge.ts';
@@ -50,6 +51,8 @@ const COMPRESSIONS = {
 } as const satisfies Readonly<Record<OutputCompression, string>>;
 
 const CREATED_BY = 'tidemill';
+/** Batches that wait for the encoder, beside the one that it has. */
+const MAX_WAITING = 2;
 
 function writerProperties(wasm: ParquetWasm, layout: ParquetLayout) {
   let builder = new wasm.WriterPropertiesBuilder()
@@ -81,43 +84,69 @@ export function openParquetWriter(
 ): ParquetWriter {
   const wasm = parquetWasm();
   const lend = createLender(wasm, schema);
+  /** Batches that the encoder has not asked for yet, in WASM memory and ours to free. */
+  const waiting: WasmBatch[] = [];
   let controller!: ReadableStreamDefaultController;
+  let asked = false;
   let wake: () => void = () => {};
   let batches = 0;
   let failure: unknown;
-  let ended = false;
+  let state = 'open' as 'open' | 'complete' | 'given up';
+
+  /** Hands the encoder what it has asked for, once it is there. */
+  function feed(): void {
+    if (!asked) return;
+    const part = waiting.shift();
+    if (part !== undefined) controller.enqueue(part);
+    else if (state === 'complete') controller.close();
+    else return;
+    asked = false;
+    wake();
+  }
 
   const input = new ReadableStream(
     {
       start: (given) => {
         controller = given;
       },
-      pull: () => wake(),
+      pull: () => {
+        asked = true;
+        feed();
+      },
     },
-    { highWaterMark: 2 },
+    { highWaterMark: 0 },
   );
+
+  /** Ends the encoder, which then frees all that it holds. */
+  function stop(): void {
+    for (const part of waiting.splice(0)) part.free();
+    controller.error(new Error('writing was given up'));
+  }
 
   const drained = (async () => {
     const output = await wasm.transformParquetStream(input, writerProperties(wasm, layout));
     for await (const bytes of output as unknown as AsyncIterable<Uint8Array>) {
+      if (state === 'given up') return;
       await sink(bytes);
       discard(bytes);
     }
   })().catch((error: unknown) => {
     failure = error;
+    stop();
     wake();
   });
 
   function enqueue(batch: RecordBatch): void {
-    for (const part of lend(batch)) controller.enqueue(part);
+    waiting.push(...lend(batch));
     batches++;
+    feed();
   }
 
   return {
     async write(batch) {
       if (failure !== undefined) throw failure;
       enqueue(batch);
-      while ((controller.desiredSize ?? 0) <= 0 && failure === undefined) {
+      while (waiting.length >= MAX_WAITING && failure === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -128,16 +157,19 @@ export function openParquetWriter(
     async finish() {
       // An empty file still has its schema: the encoder takes it from a batch.
       if (batches === 0 && failure === undefined) enqueue(emptyBatch(schema));
-      ended = true;
-      if (failure === undefined) controller.close();
+      if (failure === undefined) {
+        state = 'complete';
+        feed();
+      }
       await drained;
       if (failure !== undefined) throw failure;
     },
 
     async abort() {
-      if (ended) return;
-      ended = true;
-      if (failure === undefined) controller.error(new Error('writing was given up'));
+      if (state === 'open') {
+        state = 'given up';
+        if (failure === undefined) stop();
+      }
       await drained;
     },
   };
