@@ -206,10 +206,10 @@ export async function processFiles(
         isFailure: (error) => error instanceof FileError,
         async onFailed(tx, error) {
           const { type, message, status } = error as FileError;
-          await writeUnloaded(tx, file, status, { type, message }, elapsed());
+          await writeUnloaded(tx, scope, file, status, { type, message }, elapsed());
         },
-        onReleased: (tx) => writeReleased(tx, file),
-        onRenewed: (tx) => writeRenewed(tx, file),
+        onReleased: (tx) => writeReleased(tx, scope, file),
+        onRenewed: (tx) => writeRenewed(tx, scope, file),
       },
     ).catch((error: unknown) => {
       if (!(error instanceof FileError)) throw error;

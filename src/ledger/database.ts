@@ -39,6 +39,8 @@ const INT8 = 20;
 const CONNECT_MS = 5_000;
 const STATEMENT_MS = 60_000;
 const IDLE_MS = 30_000;
+/** A process that stalls in the middle of a transaction holds its locks no longer than this. */
+const IDLE_IN_TRANSACTION_MS = 5_000;
 
 /** bigint as a number: counts, bytes and ids are far below 2^53. */
 const types = {
@@ -56,13 +58,15 @@ export function openLedger(settings: LedgerSettings, observe?: RetryObserver): L
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,
     query_timeout: STATEMENT_MS + CONNECT_MS,
-    idle_in_transaction_session_timeout: STATEMENT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     idleTimeoutMillis: IDLE_MS,
     keepAlive: true,
     types,
   });
-  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  // A connection that breaks, idle or in use, is replaced at its next use, and a statement under way fails;
+  // without listeners either would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), log: [] });
   let migrated: Promise<readonly string[]> | undefined;
 

@@ -6,9 +6,10 @@
  * the same transaction. What a file wrote before stays its load until a newer version of it succeeds.
  */
 
-import { sql } from 'kysely';
+import { sql, type Updateable } from 'kysely';
 import type { Ledger, LedgerTransaction } from './database.ts';
 import { storableText } from './ledger-failure.ts';
+import type { ProcessedFilesTable } from './tables.ts';
 
 export interface FoundFile {
   /** `s3://bucket/key`. */
@@ -187,29 +188,45 @@ export interface FileLoad {
   readonly columns: Readonly<Record<string, string>>;
 }
 
+/**
+ * Changes the row of a file in work, if it still is in work for this run and in this version: another
+ * may have taken it over, or taken up a newer version, whose claim has another key in the load log.
+ */
+async function updateInWork(
+  tx: LedgerTransaction,
+  scope: FileScope,
+  file: ClaimedFile,
+  values: Updateable<ProcessedFilesTable>,
+): Promise<boolean> {
+  const updated = await tx
+    .updateTable('processed_files')
+    .set({ ...values, updated_at: sql`now()` })
+    .where('id', '=', file.id)
+    .where('status', '=', 'PROCESSING')
+    .where('run_id', '=', scope.runId)
+    .where('file_etag', '=', file.etag)
+    .executeTakeFirst();
+  return updated.numUpdatedRows > 0n;
+}
+
 /** The rows of a file that was processed: its state, and its outputs in place of those it had before. */
 export async function writeLoad(
   tx: LedgerTransaction,
   scope: FileScope,
   file: ClaimedFile,
   load: FileLoad,
-): Promise<void> {
-  const { ingestionId, runId } = scope;
-  await tx
-    .updateTable('processed_files')
-    .set({
-      status: 'SUCCESS',
-      run_id: runId,
-      processed_at: sql`now()`,
-      updated_at: sql`now()`,
-      records_ingested: load.records,
-      bytes_read: load.bytesRead,
-      processing_duration_ms: Math.round(load.durationMs),
-      error_message: null,
-      error_type: null,
-    })
-    .where('id', '=', file.id)
-    .execute();
+): Promise<boolean> {
+  const { ingestionId } = scope;
+  const ours = await updateInWork(tx, scope, file, {
+    status: 'SUCCESS',
+    processed_at: await transactionTime(tx),
+    records_ingested: load.records,
+    bytes_read: load.bytesRead,
+    processing_duration_ms: Math.round(load.durationMs),
+    error_message: null,
+    error_type: null,
+  });
+  if (!ours) return false;
   await tx.deleteFrom('file_loads').where('file_id', '=', file.id).execute();
   await tx
     .insertInto('file_loads')
@@ -229,53 +246,53 @@ export async function writeLoad(
       from unnest(${outputs.map(({ path }) => path)}::text[], ${outputs.map(({ series }) => series)}::text[],
         ${outputs.map(({ records }) => records)}::bigint[], ${outputs.map(({ bytes }) => bytes)}::bigint[])
         as made (path, series, records, bytes)`.execute(tx);
-  if (Object.keys(load.columns).length === 0) return;
+  if (Object.keys(load.columns).length === 0) return true;
   const columns = JSON.stringify(load.columns);
   // Only where it changes something: this row is shared by all workers of the ingestion.
   await sql`update ingestions set known_columns = known_columns || ${columns}::jsonb, updated_at = now()
     where id = ${ingestionId} and not known_columns @> ${columns}::jsonb`.execute(tx);
+  return true;
+}
+
+async function transactionTime(tx: LedgerTransaction): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select now() as now`.execute(tx);
+  return rows[0]!.now;
 }
 
 /** The row of a file that failed, or of one that holds nothing to load. */
 export async function writeUnloaded(
   tx: LedgerTransaction,
+  scope: FileScope,
   file: ClaimedFile,
   status: 'FAILED' | 'SKIPPED',
   error: { readonly type: string; readonly message: string },
   durationMs: number,
-): Promise<void> {
-  await tx
-    .updateTable('processed_files')
-    .set({
-      status,
-      processed_at: sql`now()`,
-      updated_at: sql`now()`,
-      processing_duration_ms: Math.round(durationMs),
-      error_type: error.type,
-      error_message: storableText(error.message),
-    })
-    .where('id', '=', file.id)
-    .execute();
+): Promise<boolean> {
+  return await updateInWork(tx, scope, file, {
+    status,
+    processed_at: await transactionTime(tx),
+    processing_duration_ms: Math.round(durationMs),
+    error_type: error.type,
+    error_message: storableText(error.message),
+  });
 }
 
 /** Gives a file in work back, to be claimed by anyone at once. */
-export async function writeReleased(tx: LedgerTransaction, file: ClaimedFile): Promise<void> {
-  await tx
-    .updateTable('processed_files')
-    .set({ status: 'DISCOVERED', updated_at: sql`now()`, processing_started_at: null })
-    .where('id', '=', file.id)
-    .where('status', '=', 'PROCESSING')
-    .execute();
+export async function writeReleased(
+  tx: LedgerTransaction,
+  scope: FileScope,
+  file: ClaimedFile,
+): Promise<void> {
+  await updateInWork(tx, scope, file, { status: 'DISCOVERED', processing_started_at: null });
 }
 
-/** A sign of life for a file in work. */
-export async function writeRenewed(tx: LedgerTransaction, file: ClaimedFile): Promise<void> {
-  await tx
-    .updateTable('processed_files')
-    .set({ updated_at: sql`now()` })
-    .where('id', '=', file.id)
-    .where('status', '=', 'PROCESSING')
-    .execute();
+/** A sign of life for a file in work; false where it is not ours any more. */
+export async function writeRenewed(
+  tx: LedgerTransaction,
+  scope: FileScope,
+  file: ClaimedFile,
+): Promise<boolean> {
+  return await updateInWork(tx, scope, file, {});
 }
 
 export interface LoadedFile {

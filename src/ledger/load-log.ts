@@ -42,7 +42,8 @@ export interface Worked<T> {
   readonly status?: 'success' | 'skipped';
   /** Merged into the entry's meta. */
   readonly meta?: Readonly<Record<string, unknown>>;
-  readonly write?: (tx: LedgerTransaction) => Promise<void>;
+  /** False: what it is about has passed to another meanwhile. Then it must have written nothing. */
+  readonly write?: (tx: LedgerTransaction) => Promise<boolean>;
 }
 
 export interface OnceWork<T> {
@@ -52,8 +53,8 @@ export interface OnceWork<T> {
   onFailed?(tx: LedgerTransaction, error: unknown): Promise<void>;
   /** Rows about a claim given back unfinished, in the transaction that releases it. */
   onReleased?(tx: LedgerTransaction): Promise<void>;
-  /** Rows to renew beside the claim. */
-  onRenewed?(tx: LedgerTransaction): Promise<void>;
+  /** Rows to renew beside the claim; false: they are another's now. */
+  onRenewed?(tx: LedgerTransaction): Promise<boolean>;
   /** Whether `error` is to be recorded as a failure; otherwise the claim is released. Default: yes. */
   isFailure?(error: unknown): boolean;
 }
@@ -156,8 +157,7 @@ async function renew<T>(
       where source = ${options.source} and idempotency_key = ${options.key}
         and status = 'pending' and task_id = ${token} returning id`.execute(tx);
     if (renewed.rows.length === 0) return false;
-    await work.onRenewed?.(tx);
-    return true;
+    return (await work.onRenewed?.(tx)) ?? true;
   });
 }
 
@@ -230,8 +230,10 @@ export async function processOnce<T>(
   const settled = await ledger.transact('complete a load', async (tx) => {
     const { status: to = 'success', meta = {} } = worked;
     const result = await settle(tx, options, token, { status: to, durationMs: durationMs(), meta });
-    if (result === 'settled') await worked.write?.(tx);
-    return result;
+    if (result !== 'settled' || worked.write === undefined || (await worked.write(tx))) return result;
+    await sql`update load_log set status = 'skipped', payload_meta = payload_meta || '{"superseded": true}'
+      where source = ${options.source} and idempotency_key = ${options.key}`.execute(tx);
+    return 'lost';
   });
   return settled === 'lost' ? { outcome: 'lost' } : { outcome: 'done', value: worked.value };
 }

@@ -112,7 +112,7 @@ describe('the files of an ingestion', () => {
     expect(await recordFound(ledger, second, touched, PLAIN)).toBe(3);
     const claimed = (await claimFile(ledger, second))!;
     await ledger.transact('fail', (tx) =>
-      writeUnloaded(tx, claimed, 'FAILED', { type: 'INPUT_READ_ERROR', message: 'row 2' }, 5),
+      writeUnloaded(tx, second, claimed, 'FAILED', { type: 'INPUT_READ_ERROR', message: 'row 2' }, 5),
     );
     expect(await loadAll(second)).toBe(2);
     // In the same run it is not tried twice.
@@ -140,7 +140,7 @@ describe('the files of an ingestion', () => {
       sql`update processed_files set updated_at = now() - interval '61 seconds'`.execute(db),
     );
     expect(await claimFile(ledger, scope)).toMatchObject({ id: claimed.id });
-    await ledger.transact('release', (tx) => writeReleased(tx, claimed));
+    await ledger.transact('release', (tx) => writeReleased(tx, scope, claimed));
     expect(await claimFile(ledger, scope)).toMatchObject({ id: claimed.id });
   });
 
@@ -152,11 +152,15 @@ describe('the files of an ingestion', () => {
     await recordFound(ledger, second, [file(0, { etag: '"f"' })], PLAIN);
     const claimed = (await claimFile(ledger, second))!;
     await ledger.transact('fail', (tx) =>
-      writeUnloaded(tx, claimed, 'FAILED', { type: 'X', message: 'm' }, 5),
+      writeUnloaded(tx, second, claimed, 'FAILED', { type: 'X', message: 'm' }, 5),
     );
     const before = await loadedFiles(ledger, 'i');
     expect(before.map(({ etag }) => etag)).toEqual(['"e"', '"e"']);
-    await load(second, claimed);
+    // What is settled is settled: a late load of the same claim changes nothing.
+    expect(await load(second, claimed)).toBe(false);
+    const third = await begin('r3');
+    await recordFound(ledger, third, [file(0, { etag: '"f"' })], PLAIN);
+    expect(await load(third, (await claimFile(ledger, third))!)).toBe(true);
     const after = await loadedFiles(ledger, 'i');
     expect(after.map(({ etag, outputs }) => [etag, outputs.length])).toEqual([
       ['"f"', 1],

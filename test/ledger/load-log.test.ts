@@ -43,7 +43,10 @@ function writing(text: string, before: () => Promise<void> | void = () => {}): O
       await before();
       return {
         value: text,
-        write: async (tx) => void (await sql`insert into made values (${text})`.execute(tx)),
+        write: async (tx) => {
+          await sql`insert into made values (${text})`.execute(tx);
+          return true;
+        },
       };
     },
   };
@@ -135,6 +138,7 @@ describe('processOnce', () => {
         async write(tx) {
           await sql`insert into made values ('half')`.execute(tx);
           await sql`insert into made values (null)`.execute(tx);
+          return true;
         },
       }),
     };

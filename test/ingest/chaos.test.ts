@@ -1,0 +1,219 @@
+/**
+ * Ingest runs while workers are killed, stall, and lose their database. CHAOS_FILES and CHAOS_WORKERS
+ * make the first test as large as wanted (2000 and 6 in docs/INGEST.md's figures).
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import type { Ledger } from '../../src/ledger/database.ts';
+import { eventually } from '../support/eventually.ts';
+import { completed, datasetRows, ingestRequest, lines } from '../support/ingest-scene.ts';
+import { openPostgres, type TestPostgres } from '../support/postgres.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+import type { WorkerProcess } from '../support/worker-process.ts';
+
+const FILES = Number(process.env.CHAOS_FILES ?? 200);
+const WORKERS = Number(process.env.CHAOS_WORKERS ?? 3);
+const KILL_EVERY_MS = 1_200;
+const LEASE = 3;
+const TIMEOUT_MS = 60_000 + FILES * 250;
+
+let rig: Rig;
+let postgres: TestPostgres;
+
+beforeAll(async () => {
+  [rig, postgres] = await Promise.all([openRig(), openPostgres()]);
+});
+afterAll(async () => {
+  await rig.close();
+  await postgres.close();
+});
+
+const SETTINGS = {
+  WORKER_VISIBILITY_TIMEOUT_SECONDS: '4',
+  INGEST_LEASE_SECONDS: String(LEASE),
+  WORKER_CONCURRENCY: '2',
+};
+const MAPPING = { layout: 'wide', time: 'date', values: { v: 'V' } };
+const day = (n: number) => new Date(Date.UTC(2020, 0, 1) + n * 86_400_000).toISOString().slice(0, 10);
+const body = (n: number) => `date,v\n${day(n)},${n}\n`;
+
+const statuses = async (ledger: Ledger) => {
+  const rows = await ledger.run('count', (db) =>
+    sql<{ status: string; n: number }>`select status, count(*) as n from processed_files group by 1`.execute(
+      db,
+    ),
+  );
+  return Object.fromEntries(rows.rows.map(({ status, n }) => [status, n]));
+};
+
+describe('killed workers', () => {
+  test(
+    `${FILES} files, ${WORKERS} workers, one killed every ${KILL_EVERY_MS} ms: each file once, none stuck`,
+    async () => {
+      const scene = await rig.scene({ maxReceiveCount: 1_000 });
+      const { ledger, url } = await postgres.ledger();
+      await Promise.all(Array.from({ length: FILES }, (_, n) => scene.put(`raw/${n}.csv`, body(n))));
+      const start = () => scene.worker({ ...SETTINGS, DATABASE_URL: url });
+      const workers: WorkerProcess[] = await Promise.all(Array.from({ length: WORKERS }, start));
+      const requests = Array.from({ length: WORKERS }, (_, n) =>
+        ingestRequest({ requestId: `run-${n}`, mapping: MAPPING }),
+      );
+      for (const request of requests)
+        await scene.send(request, { group: request.requestId, deduplication: request.requestId });
+
+      let kills = 0;
+      let seed = 7;
+      const killing = new AbortController();
+      const killer = (async () => {
+        while (!killing.signal.aborted) {
+          await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS));
+          if (killing.signal.aborted) return;
+          seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+          const at = seed % WORKERS;
+          await workers[at]!.kill();
+          kills++;
+          workers[at] = await start();
+        }
+      })();
+      const deadline = setTimeout(() => killing.abort(), TIMEOUT_MS / 2);
+      await eventually(
+        'most files are loaded',
+        async () => ((await statuses(ledger)).SUCCESS ?? 0) >= FILES * 0.9,
+        { timeoutMs: TIMEOUT_MS, everyMs: 200 },
+      );
+      killing.abort();
+      clearTimeout(deadline);
+      await killer;
+      for (const { requestId } of requests) {
+        expect(await completed(scene, requestId, TIMEOUT_MS)).toMatchObject({
+          status: 'SUCCESS',
+          files: { failed: 0 },
+        });
+      }
+      expect(kills).toBeGreaterThan(0);
+      expect(await statuses(ledger)).toEqual({ SUCCESS: FILES });
+      const log = await ledger.run('read', (db) => db.selectFrom('load_log').select('status').execute());
+      expect(log).toHaveLength(FILES);
+      expect(new Set(log.map(({ status }) => status))).toEqual(new Set(['success']));
+      const rows = lines(await datasetRows(scene));
+      expect(rows).toEqual(Array.from({ length: FILES }, (_, n) => `V ${day(n)} ${n}`));
+      await scene.close();
+    },
+    TIMEOUT_MS * 2,
+  );
+});
+
+describe('a worker that stalls past its lease', () => {
+  test('can not complete what another has taken over, and what it wrote is in no manifest', async () => {
+    const scene = await rig.scene({ maxReceiveCount: 100 });
+    const { ledger, url } = await postgres.ledger();
+    await scene.put('raw/a.csv', body(1));
+    // One loop, or the stalled one's other poll would take the second request and sit on it.
+    const more = { WORKER_VISIBILITY_TIMEOUT_SECONDS: '60', WORKER_CONCURRENCY: '1' };
+    const settings = { ...SETTINGS, ...more, DATABASE_URL: url };
+    const stalled = await scene.worker(settings);
+    // It has read the old version and is about to write it.
+    const hold = scene.traffic.hold({ operation: 'PutObject', key: /projections/, worker: stalled.name });
+    const first = ingestRequest({ requestId: 'stalled', mapping: MAPPING });
+    await scene.send(first, { group: 'stalled', deduplication: 'stalled' });
+    await hold.come(1);
+    stalled.signal('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, (LEASE + 1) * 1000));
+    await scene.put('raw/a.csv', body(2));
+    const other = await scene.worker(settings);
+    const second = ingestRequest({ requestId: 'second', mapping: MAPPING });
+    await scene.send(second, { group: 'second', deduplication: 'second' });
+    expect(await completed(scene, 'second')).toMatchObject({ status: 'SUCCESS', files: { succeeded: 1 } });
+    const wanted = [`V ${day(2)} 2`];
+    expect(lines(await datasetRows(scene))).toEqual(wanted);
+
+    hold.release(undefined);
+    stalled.signal('SIGCONT');
+    await completed(scene, 'stalled', 30_000);
+    expect(lines(await datasetRows(scene))).toEqual(wanted);
+    const loads = await ledger.run('read', (db) =>
+      db.selectFrom('load_log').select(['status', 'payload_meta']).orderBy('id').execute(),
+    );
+    // Its own version of the file was never settled by it; the other's stands.
+    expect(loads.map(({ status, payload_meta }) => [status, payload_meta.run_id])).toEqual([
+      ['skipped', 'stalled'],
+      ['success', 'second'],
+    ]);
+    const files = await ledger.run('read', (db) =>
+      db.selectFrom('processed_files').select(['status', 'run_id']).execute(),
+    );
+    expect(files).toEqual([{ status: 'SUCCESS', run_id: 'second' }]);
+    expect(other.isRunning() && stalled.isRunning()).toBe(true);
+    await scene.close();
+  }, 60_000);
+});
+
+describe('a database that goes away in mid-run', () => {
+  test.each(['is stopped', 'cuts its connections', 'turns read-only'])(
+    '%s: nothing is half done, and the run ends well',
+    async (how) => {
+      const own = await openPostgres();
+      const scene = await rig.scene({ maxReceiveCount: 100 });
+      try {
+        const { ledger, url } = await own.ledger();
+        await Promise.all(Array.from({ length: 12 }, (_, n) => scene.put(`raw/${n}.csv`, body(n))));
+        const worker = await scene.worker({ ...SETTINGS, DATABASE_URL: url });
+        const hold = scene.traffic.hold({ operation: 'PutObject', key: /projections\/.*parquet/ });
+        await scene.send(ingestRequest({ requestId: how.replaceAll(' ', '-'), mapping: MAPPING }), {
+          group: 'g',
+          deduplication: how,
+        });
+        await hold.come(2);
+        const name = new URL(url).pathname.slice(1);
+        if (how === 'is stopped') await own.server.halt();
+        if (how === 'turns read-only') {
+          await ledger.run('lock', (db) =>
+            sql`alter database ${sql.id(name)} set default_transaction_read_only = on`.execute(db),
+          );
+        }
+        if (how !== 'is stopped') {
+          await ledger
+            .run('cut', (db) =>
+              sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name} and pid <> pg_backend_pid()`.execute(
+                db,
+              ),
+            )
+            .catch(() => {});
+        }
+        hold.release(undefined);
+        if (how !== 'cuts its connections') {
+          await worker.logged('request retry', { timeoutMs: 30_000 });
+          expect((await worker.get('/healthz')).status).toBe(200);
+          if (how === 'is stopped') await own.server.start();
+          else {
+            const { default: pg } = await import('pg');
+            const client = new pg.Client({ connectionString: url });
+            await client.connect();
+            await client.query('set default_transaction_read_only = off');
+            await client.query(`alter database "${name}" reset default_transaction_read_only`);
+            await client.query(
+              'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
+              [name],
+            );
+            await client.end();
+          }
+        }
+        expect(await completed(scene, how.replaceAll(' ', '-'), 60_000)).toMatchObject({
+          status: 'SUCCESS',
+          files: { succeeded: 12, failed: 0 },
+          rows: 12,
+        });
+        expect(await statuses(ledger)).toEqual({ SUCCESS: 12 });
+        expect(lines(await datasetRows(scene))).toEqual(
+          Array.from({ length: 12 }, (_, n) => `V ${day(n)} ${n}`),
+        );
+        expect(JSON.stringify(worker.log)).not.toContain('tidemill:tidemill@');
+      } finally {
+        await scene.close();
+        await own.close();
+      }
+    },
+    120_000,
+  );
+});
