@@ -65,16 +65,30 @@ export function placeOfSeries(request: MetricRunRequest, code: string, policy: B
 
 const MAX_KEPT = 32;
 
+export type OpenDataset = (place: DatasetPlace, signal?: AbortSignal) => Promise<Dataset>;
+
+/** One run's view: each dataset is looked at once, so that all of its series are of one version. */
+export function oncePerRun(open: OpenDataset): OpenDataset {
+  const opened = new Map<string, Promise<Dataset>>();
+  return async (place, signal) => {
+    const key = keyOf(place);
+    const opening = opened.get(key) ?? open(place, signal);
+    opened.set(key, opening);
+    return { ...(await opening), ...place };
+  };
+}
+
+function keyOf({ manifest, projections }: DatasetPlace): string {
+  return `${uriOf(manifest)}\n${uriOf(projections)}`;
+}
+
 /** Opens datasets, keeping the parsed manifests of the last few by place and ETag. */
-export function createDatasetOpener(
-  lake: Lake,
-  policy: BucketPolicy,
-): (place: DatasetPlace, signal?: AbortSignal) => Promise<Dataset> {
+export function createDatasetOpener(lake: Lake, policy: BucketPolicy): OpenDataset {
   const kept = new Map<string, Dataset>();
 
   return async (place, signal) => {
     const uri = uriOf(place.manifest);
-    const key = `${uri}\n${uriOf(place.projections)}`;
+    const key = keyOf(place);
     const missing = () =>
       new InvalidRequestError('INPUT_READ_ERROR', `The dataset manifest ${uri} does not exist`);
     const known = kept.get(key);

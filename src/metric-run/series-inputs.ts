@@ -13,7 +13,7 @@ import { openObject, type RandomAccess } from '../lake/random-access.ts';
 import type { SeriesBatch, SeriesSource } from '../lake/series-batch.ts';
 import { unitRows } from '../lake/series-plan.ts';
 import { openSeries, type SeriesReader } from '../lake/series-reader.ts';
-import { type Dataset, type DatasetPlace, placeOfSeries } from './dataset.ts';
+import { type OpenDataset, placeOfSeries } from './dataset.ts';
 import { chooseFiles, type SeriesFileChoice } from './dataset-files.ts';
 import type { CachedSeries, SeriesCache } from './series-cache.ts';
 
@@ -29,7 +29,7 @@ export interface RunInput {
 
 export interface InputParts {
   readonly lake: Lake;
-  readonly openDataset: (place: DatasetPlace, signal?: AbortSignal) => Promise<Dataset>;
+  readonly openDataset: OpenDataset;
   readonly cache: SeriesCache;
   readonly decoders: DecoderThreads;
   readonly policy: BucketPolicy;

@@ -5,7 +5,7 @@ import type { BucketPolicy } from '../contract/object-location.ts';
 import { createDecoderThreads, type DecoderThreads } from '../lake/decoder-threads.ts';
 import type { RequestObservation } from '../lake/request-observer.ts';
 import { defineTask, type ThreadContext } from '../lake/thread-context.ts';
-import { createDatasetOpener } from './dataset.ts';
+import { createDatasetOpener, oncePerRun } from './dataset.ts';
 import { type Executed, type ExecuteInput, executeRun } from './execute.ts';
 import { createSeriesCache } from './series-cache.ts';
 import { openInput } from './series-inputs.ts';
@@ -38,7 +38,8 @@ function keep(settings: MetricRunSettings, context: ThreadContext): Kept {
 export const task = defineTask<MetricRunTask, Executed>(async ({ settings, ...input }, context) => {
   kept ??= keep(settings, context);
   relay = context.relay;
-  const { policy, openDataset, cache, decoders } = kept;
+  const { policy, cache, decoders } = kept;
+  const openDataset = oncePerRun(kept.openDataset);
   const { lake, signal, progress } = context;
   const parts = { lake, openDataset, cache, decoders, policy, signal };
   return await executeRun(input, {
