@@ -1,10 +1,10 @@
 /** What an encoder thread is told, and what it answers: one answer for each order, buffers by transfer. */
 
 import type { ErrorRecord } from '../common/errors.ts';
-import type { ColumnParts } from './tier-table/column-parts.ts';
+import type { ColumnMessage } from './tier-table/column-message.ts';
 
 export interface EncoderOrder {
-  readonly parts: ColumnParts;
+  readonly column: ColumnMessage;
 }
 
 export type EncoderAnswer =

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { fromErrorRecord } from '../common/errors.ts';
 import type { EncodeColumn } from './column-encoder.ts';
 import type { EncoderAnswer, EncoderOrder } from './encoder-protocol.ts';
-import { buffersOf, type ColumnParts } from './tier-table/column-parts.ts';
+import type { ColumnMessage } from './tier-table/column-message.ts';
 
 export interface EncoderThreads {
   readonly encode: EncodeColumn;
@@ -17,7 +17,7 @@ export interface EncoderThreads {
 }
 
 interface Job {
-  readonly parts: ColumnParts;
+  readonly column: ColumnMessage;
   readonly resolve: (file: Uint8Array) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -68,15 +68,16 @@ export function createEncoderThreads(threads: number): EncoderThreads {
       const job = waiting.shift()!;
       all.set(thread, job);
       thread.ref();
-      thread.postMessage({ parts: job.parts } satisfies EncoderOrder, buffersOf(job.parts));
+      const { column } = job;
+      thread.postMessage({ column } satisfies EncoderOrder, [column.stream.buffer as ArrayBuffer]);
     }
   }
 
   return {
-    encode: (parts) =>
+    encode: (column) =>
       new Promise((resolve, reject) => {
         if (closed) reject(new Error('the encoder threads are closed'));
-        waiting.push({ parts, resolve, reject });
+        waiting.push({ column, resolve, reject });
         assign();
       }),
 

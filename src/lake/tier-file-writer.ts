@@ -12,7 +12,7 @@
 import type { ColumnSpec } from '../contract/column-spec.ts';
 import { type EncodeColumn, encodeColumn } from './column-encoder.ts';
 import { createStitcher, type Stitcher } from './parquet-stitch.ts';
-import { columnParts } from './tier-table/column-parts.ts';
+import { columnMessage } from './tier-table/column-message.ts';
 import { allocateColumn, type Table } from './tier-table/table.ts';
 import { TextPool } from './tier-table/text-pool.ts';
 
@@ -39,7 +39,7 @@ export class TierFileWriter {
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param encode where columns are encoded; default in this thread, as `rowGroup` is called */
-  constructor(spec: FileSpec, encode: EncodeColumn = async (parts) => encodeColumn(parts)) {
+  constructor(spec: FileSpec, encode: EncodeColumn = async (column) => encodeColumn(column)) {
     this.#spec = spec;
     this.#encode = encode;
     const columns = spec.columns.map(({ name }) => name);
@@ -57,7 +57,7 @@ export class TierFileWriter {
    */
   rowGroup(table: Table): Promise<Uint8Array[]> {
     if (table.rows === 0) return this.#last.then(() => []);
-    const files = Promise.all(table.columns.map((column) => this.#encode(columnParts(column, table.rows))));
+    const files = Promise.all(table.columns.map((column) => this.#encode(columnMessage(column, table.rows))));
     files.catch(() => {}); // It is heard of below.
     const result = this.#last.then(async () => {
       const parts = this.#stitcher.append(await files);
@@ -74,7 +74,7 @@ export class TierFileWriter {
     return this.#stitcher.finish(() =>
       this.#spec.columns.map((spec) =>
         encodeColumn(
-          columnParts(
+          columnMessage(
             allocateColumn(spec, 0, () => new TextPool()),
             0,
           ),

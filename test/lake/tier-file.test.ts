@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import type { ColumnSpec } from '../../src/contract/column-spec.ts';
 import { createEncoderThreads } from '../../src/lake/encoder-threads.ts';
+import { readFooter } from '../../src/lake/parquet-footer.ts';
 import { openFile } from '../../src/lake/tier-file-reader.ts';
 import { compressors } from './hyparquet-codecs.ts';
 import { memoryFile } from './memory-file.ts';
@@ -133,6 +134,38 @@ describe('a tier file', () => {
       [-0, 7, 0n],
       [false, true, 1n],
     ]);
+  });
+
+  test('has exact statistics in DuckDB: beyond 2^53, before the epoch, in several row groups', async () => {
+    const long = 'x'.repeat(100);
+    const rows: Row[] = [
+      ['a', -1n, 2n ** 63n - 1n, 0.1, true],
+      [long, -62_135_596_800_000_000n, -(2n ** 63n), -1e300, true],
+      ['é', 2n ** 52n + 1n, 9_007_199_254_740_993n, null, null],
+    ];
+    const bytes = await fileOf(specs, rows, { rowGroupRows: 2 });
+    const query =
+      'select row_group_id, path_in_schema, stats_min_value, stats_max_value, stats_null_count from parquet_metadata(';
+    writeFileSync(join(folder, 'a.parquet'), bytes);
+    const result = await duckdb.runAndReadAll(`${query}'${join(folder, 'a.parquet')}')`);
+    const found = result.getRows().map((row) => row.map(String));
+    expect(found.filter(([, column]) => column !== 'k' && column !== 't')).toEqual([
+      ['0', 'i', '-9223372036854775808', '9223372036854775807', '0'],
+      ['0', 'f', '-1e+300', '0.1', '0'],
+      ['0', 'b', 'true', 'true', '0'],
+      ['1', 'i', '9007199254740993', '9007199254740993', '0'],
+      ['1', 'f', 'null', 'null', '1'],
+      ['1', 'b', 'null', 'null', '1'],
+    ]);
+    const footer = await readFooter(memoryFile('a.parquet', bytes));
+    const [first, second] = footer.rowGroups.map(({ columns }) => columns);
+    expect(first?.get('t')?.statistics).toMatchObject({ min: -62_135_596_800_000_000, max: -1, exact: true });
+    expect(second?.get('t')?.statistics).toMatchObject({ min: 2 ** 52 + 1, max: 2 ** 52 + 1 });
+    const text = first?.get('k')?.statistics;
+    // A long text's bound is cut, rounded up, and said to be so.
+    expect([Buffer.from(text!.min as Uint8Array).toString(), text!.exact]).toEqual(['a', false]);
+    expect(Buffer.compare(text!.max as Uint8Array, Buffer.from(long))).toBeGreaterThan(0);
+    expect(second?.get('k')?.statistics).toMatchObject({ exact: true, nulls: 0 });
   });
 
   test('is small where values repeat', async () => {
