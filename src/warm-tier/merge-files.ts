@@ -46,6 +46,8 @@ export interface MergeContext {
 
 /** A file of as many bytes comes with its opening. */
 const TAIL_BYTES = 1 << 20;
+/** Rows of a row group, and of the merge's working memory. */
+const MAX_ROWS = 131_072;
 
 export async function mergeFiles(task: MergeTask, context: MergeContext): Promise<MergeOutcome> {
   const { lake, signal, progress } = context;
@@ -57,13 +59,16 @@ export async function mergeFiles(task: MergeTask, context: MergeContext): Promis
   for (const file of files) file.select(columns.map(({ name }) => name));
 
   const { keyColumns, timeColumn } = task.provider;
-  const merge = new Merge(files, { columns, keys: keyColumns, time: timeColumn, ceased: CEASED });
+  const total = files.reduce((sum, { footer }) => sum + footer.rows, 0);
+  // Small merges are many: they take no more memory than they have rows.
+  const rows = Math.max(1, Math.min(MAX_ROWS, total));
+  const order = { keys: keyColumns, time: timeColumn, ceased: CEASED };
+  const merge = new Merge(files, { columns, ...order, rowGroupRows: rows, slabRows: rows });
   const writer = new TierFileWriter({
     columns,
     sortedBy: sortColumns(task.provider),
     createdBy: task.createdBy,
   });
-  const total = files.reduce((sum, { footer }) => sum + footer.rows, 0);
   const times = new TimeRange(timeColumn);
   const upload = lake.openUpload(target, { contentType: 'application/vnd.apache.parquet', signal });
   const put = async (parts: readonly Uint8Array[]) => {

@@ -16,6 +16,7 @@ const SLOTS = 500;
 const WORKERS = 8;
 const ROWS = 3;
 const GRACE_MS = 1_500;
+const PAUSE_MS = 20;
 /** How long the reader takes for the files of one manifest: nearly all of its grace. */
 const READ_MS = 1_200;
 const random = seededRandom(31);
@@ -43,6 +44,8 @@ async function work(waiting: number[]): Promise<void> {
   for (let slot = waiting.pop(); slot !== undefined; slot = waiting.pop()) {
     // 10 % are compacted late, by whoever catches up.
     if (slot % 10 === 7) continue;
+    // As requests come from a queue: not all at one moment.
+    await systemClock.sleep(random() * PAUSE_MS);
     const compacted = await tier.compact(slot, { readerGraceMs: GRACE_MS, maxRaces: 500, random });
     races += compacted.races;
     outcomes.set(compacted.outcome, (outcomes.get(compacted.outcome) ?? 0) + 1);
@@ -85,7 +88,7 @@ beforeAll(async () => {
   working = false;
   await Promise.all(reading);
   manifest = await tier.manifest();
-}, 90_000);
+}, 240_000);
 
 afterAll(async () => {
   await tier.close();
@@ -129,7 +132,7 @@ test('all files are there that are named, and no others but those that wait for 
 
 test('a reader finds all files of a manifest for as long as the grace lasts', () => {
   expect(missing).toEqual([]);
-  expect(snapshots).toBeGreaterThan(5);
+  expect(snapshots).toBeGreaterThan(3);
   expect(filesRead).toBeGreaterThan(50);
 });
 
