@@ -2,8 +2,17 @@
 
 import type { CommandModule } from './command.ts';
 import { addDemo } from './demo.ts';
+import { addIngest } from './ingest.ts';
+import { addLedger } from './ledger.ts';
 import { addSend } from './send.ts';
 import { addValidate } from './validate.ts';
 import { addWorker } from './worker.ts';
 
-export const COMMANDS: readonly CommandModule[] = [addWorker, addDemo, addSend, addValidate];
+export const COMMANDS: readonly CommandModule[] = [
+  addWorker,
+  addDemo,
+  addSend,
+  addIngest,
+  addLedger,
+  addValidate,
+];

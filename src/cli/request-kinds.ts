@@ -1,15 +1,25 @@
 /** The types of request that the command knows, and how it sees which of them a text is. */
 
-import { NotARequestError } from '../common/errors.ts';
+import { InvalidRequestError, NotARequestError } from '../common/errors.ts';
 import { unwrap } from '../contract/envelope.ts';
+import { parseIngestRunRequest } from '../contract/ingest-run.ts';
 import type { BucketPolicy } from '../contract/object-location.ts';
+import { placesOf } from '../ingest/index.ts';
 import { metricRunKind } from './metric-run-kind.ts';
-import { missingTexts, type RequestIds, type RequestKind, textField } from './request-kind.ts';
+import { type RequestIds, type RequestKind, textField } from './request-kind.ts';
 import { compactionKind, hotUploadKind } from './tier-kinds.ts';
 
 const ingestRunKind: RequestKind = {
   type: 'ingest_run_requested',
-  problems: (body) => missingTexts(body, ['requestId', 'ingestionId']),
+  problems(body, policy) {
+    try {
+      placesOf(parseIngestRunRequest(body), policy);
+      return [];
+    } catch (error) {
+      if (error instanceof InvalidRequestError) return [error.message];
+      throw error;
+    }
+  },
   ids(body) {
     const id = textField(body, 'requestId');
     const ingestion = textField(body, 'ingestionId');

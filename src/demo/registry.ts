@@ -35,4 +35,9 @@ export const DEMOS: readonly DemoEntry[] = [
     summary: 'metric runs over four years of daily weather (the default)',
     load: async () => (await import('./metric.ts')).metricDemo,
   },
+  {
+    name: 'ingest',
+    summary: 'CSV files become a dataset, with a ledger, and the dataset a metric',
+    load: async () => (await import('./ingest.ts')).ingestDemo,
+  },
 ];

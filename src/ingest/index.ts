@@ -1,5 +1,5 @@
 /** The ingest feature: what main and the command use of it. */
 
-export { createIngestHandler } from './handler.ts';
+export { createIngestHandler, placesOf } from './handler.ts';
 export { workerName } from './process-files.ts';
 export type { IngestSettings } from './settings.ts';
