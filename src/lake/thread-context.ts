@@ -58,6 +58,7 @@ export function defineTask<I, O>(
     const stop = systemClock.every(TELL_EVERY_MS, flush);
     listener = { tell, requests };
     try {
+      signal.throwIfAborted(); // While the task waited for a thread.
       const progress = (next: number) => {
         fraction = next;
       };

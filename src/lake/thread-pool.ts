@@ -8,7 +8,7 @@
 
 import { transferableAbortSignal } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { fromErrorRecord } from '../common/errors.ts';
 import type { LakeObserver } from './request-observer.ts';
@@ -79,6 +79,10 @@ export function createThreadPool(threads: number, settings: ThreadSettings): Thr
         return result.value as T;
       } finally {
         options.signal.removeEventListener('abort', onAbort);
+        // The last notes were sent before the result, but come by another port.
+        for (let left = receiveMessageOnPort(port1); left !== undefined; left = receiveMessageOnPort(port1)) {
+          hear(left.message as ThreadNote, options);
+        }
         port1.close();
       }
     },
