@@ -5,6 +5,7 @@
 
 import { GetTopicAttributesCommand, PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { RetryableError } from '../common/errors.ts';
+import { attributeText } from '../contract/attribute-text.ts';
 import { fifoId } from '../contract/fifo-id.ts';
 import type { OutgoingEvent } from '../contract/outgoing-event.ts';
 
@@ -14,7 +15,12 @@ export interface TopicSettings {
   readonly topics: ReadonlyMap<string, string>;
   /** Where events without a topic of their own go. */
   readonly fallback: string | undefined;
+  /** How long an answer may take, in milliseconds; default 10,000. */
+  readonly timeoutMs?: number;
 }
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 export interface EventPublisher {
   /** Publishes, or throws a `RetryableError`: an event that is not out is a failed attempt. */
@@ -25,7 +31,15 @@ export interface EventPublisher {
 }
 
 export function createPublisher(settings: TopicSettings): EventPublisher {
-  const client = new SNSClient({ region: settings.region });
+  const client = new SNSClient({
+    region: settings.region,
+    // The SDK's own default is to wait for ever, and an event that is not out keeps its message.
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: settings.timeoutMs ?? ANSWER_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  });
   const topicOf = (event: OutgoingEvent): string => {
     const topic = settings.topics.get(`${event.family}:${event.kind}`) ?? settings.fallback;
     if (topic === undefined) throw new Error(`no topic for ${event.family} ${event.kind} events`);
@@ -43,7 +57,7 @@ export function createPublisher(settings: TopicSettings): EventPublisher {
             MessageAttributes: Object.fromEntries(
               Object.entries(attributes)
                 .filter(([, value]) => value !== '')
-                .map(([name, value]) => [name, { DataType: 'String', StringValue: value }]),
+                .map(([name, value]) => [name, { DataType: 'String', StringValue: attributeText(value) }]),
             ),
             ...(TopicArn.endsWith('.fifo')
               ? {

@@ -25,6 +25,7 @@ import type { OutgoingEvent } from '../contract/outgoing-event.ts';
 import type { EventPublisher } from '../events/publisher.ts';
 import { abortCauseOf, JobAbortedError } from './abort-reason.ts';
 import type { Answer, Handler, HandlerRegistry, Job, JobIdentity } from './handler.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import { holdLease } from './lease.ts';
 import { type Delivery, LeaseLostError, type RequestQueue } from './queue.ts';
 import type { WorkerObserver } from './worker-observer.ts';
@@ -160,7 +161,6 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
     const { signal } = abort;
     const { attempt, firstReceivedAt } = delivery;
     let fraction = 0;
-    let beat = 0;
     const context = {
       signal,
       logger,
@@ -176,27 +176,26 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
       return { answer: stored, answered: true };
     }
     await publish(job.started(isoSeconds(clock.now())), signal);
-    const stopHeart = settings.heartbeatEnabled
-      ? clock.every(settings.heartbeatSeconds * 1000, async () => {
-          beat++;
-          const rounded = Math.round(fraction * 1000) / 1000;
-          const event = job.heartbeat(rounded, isoSeconds(clock.now()), attempt, beat);
-          try {
-            await publisher.publish(event, signal);
+    const heart = settings.heartbeatEnabled
+      ? startHeartbeat({
+          seconds: settings.heartbeatSeconds,
+          event: (beat, at) => job.heartbeat(Math.round(fraction * 1000) / 1000, at, attempt, beat),
+          publish: async (event, stopped) => {
+            await publisher.publish(event, stopped);
             observer.published(event.body.type);
-          } catch (error) {
-            // A heartbeat that is not out is no reason to stop the job.
-            if (!signal.aborted) logger.warn({ cause: causesOf(error) }, messageOf(error));
-          }
+          },
+          signal,
+          clock,
+          logger,
         })
-      : () => {};
+      : undefined;
     try {
       const answer = await job.run(context);
-      stopHeart();
+      await heart?.stop();
       await publish(answer.event, signal);
       return { answer, answered: false };
     } finally {
-      stopHeart();
+      await heart?.stop();
     }
   }
 
@@ -285,16 +284,24 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
     }
   }
 
+  /** The request in the message, and who handles it. */
+  function open(delivery: Delivery): { readonly handler: Handler; readonly body: JsonObject } {
+    let handler: Handler | undefined;
+    try {
+      const { type, body } = unwrap(delivery.body, delivery.typeAttribute);
+      handler = registry.get(type);
+      if (handler !== undefined) return { handler, body };
+      const shown = JSON.stringify(type.slice(0, 64));
+      throw new NotARequestError('unknown_type', `the message has an unknown type, ${shown}`);
+    } finally {
+      observer.received(handler?.type ?? UNKNOWN_TYPE);
+    }
+  }
+
   return async (delivery, shutdown) => {
     const logger = parts.logger.child({ message_id: delivery.messageId, attempt: delivery.attempt });
     try {
-      const { type, body } = unwrap(delivery.body, delivery.typeAttribute);
-      const handler = registry.get(type);
-      observer.received(handler === undefined ? UNKNOWN_TYPE : type);
-      if (handler === undefined) {
-        const shown = JSON.stringify(type.slice(0, 64));
-        throw new NotARequestError('unknown_type', `the message has an unknown type, ${shown}`);
-      }
+      const { handler, body } = open(delivery);
       return await live(handler, body, delivery, shutdown);
     } catch (error) {
       if (error instanceof NotARequestError) return await reject(delivery, error, logger);

@@ -11,6 +11,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { messageOf, RetryableError } from '../common/errors.ts';
+import { attributeText } from '../contract/attribute-text.ts';
 import { fifoId } from '../contract/fifo-id.ts';
 
 /** A delivered message, as the life of a message needs it. */
@@ -49,7 +50,14 @@ export interface QueueSettings {
   readonly region: string;
   readonly url: string;
   readonly deadLetterUrl: string | undefined;
+  /** How long an answer may take, in milliseconds; default 30,000, above the longest long poll. */
+  readonly timeoutMs?: number;
 }
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 30_000;
+/** A long poll for each loop takes a connection of its own; renewals must not queue behind them. */
+const SOCKETS = { keepAlive: true, maxSockets: 256 } as const;
 
 const LOST = new Set([
   'ReceiptHandleIsInvalid',
@@ -57,13 +65,6 @@ const LOST = new Set([
   'InvalidParameterValue',
   'InvalidAddress',
 ]);
-const MAX_ATTRIBUTE = 256;
-
-/** SQS refuses some control characters in attributes; they stand as blanks. */
-function attributeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
-  return text.replace(/[\u0000-\u001f\u007f\ufffe\uffff]/g, ' ').slice(0, MAX_ATTRIBUTE) || '-';
-}
 
 export function toDelivery(message: Message, now: number): Delivery {
   return {
@@ -78,8 +79,18 @@ export function toDelivery(message: Message, now: number): Delivery {
 }
 
 export function createRequestQueue(settings: QueueSettings): RequestQueue {
-  const { region, url, deadLetterUrl } = settings;
-  const client = new SQSClient({ region, useQueueUrlAsEndpoint: false });
+  const { region, url, deadLetterUrl, timeoutMs = ANSWER_TIMEOUT_MS } = settings;
+  const client = new SQSClient({
+    region,
+    useQueueUrlAsEndpoint: false,
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: timeoutMs,
+      throwOnRequestTimeout: true,
+      httpAgent: SOCKETS,
+      httpsAgent: SOCKETS,
+    },
+  });
 
   return {
     client,
