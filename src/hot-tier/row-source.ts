@@ -104,11 +104,11 @@ async function putParquet(builder: RowBuilder, object: RandomAccess, limits: Hot
     );
   }
   const file = await openFile(object);
-  const reason = file.unreadable(builder.columns.map(({ name }) => name));
-  if (reason !== undefined) {
-    throw new InvalidRequestError('INPUT_READ_ERROR', `${object.name} can not be read: ${reason}`);
+  try {
+    await putParquetRows(builder, file);
+  } finally {
+    file.close();
   }
-  await putParquetRows(builder, file);
 }
 
 /** A Parquet file that was compressed as a whole, in memory. */

@@ -172,16 +172,15 @@ async function readStored(
     const spec = canonical.find((one) => one.name === name) ?? { name, kind: kind ?? 'text' };
     return allocateColumn(spec, rows, () => new TextPool());
   });
-  const names = columns.map(({ name }) => name);
-  const reason = file.unreadable(names);
-  if (reason !== undefined) {
-    throw new InvalidRequestError('INPUT_READ_ERROR', `${file.name} can not be read: ${reason}`);
-  }
-  file.select(names);
-  let at = 0;
-  for (let some = await file.available(); some > 0; some = await file.available()) {
-    file.read(columns, at, some);
-    at += some;
+  try {
+    file.select(columns.map(({ name }) => name));
+    let at = 0;
+    for (let some = await file.available(); some > 0; some = await file.available()) {
+      file.read(columns, at, some);
+      at += some;
+    }
+  } finally {
+    file.close();
   }
   return hotTable({ rows, columns }, provider);
 }

@@ -6,13 +6,15 @@
 
 import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnSpec } from '../contract/column-spec.ts';
+import type { ObjectLocation } from '../contract/object-location.ts';
 import { CEASED, canonicalColumns, sortColumns, type TierProvider } from '../contract/tier-provider.ts';
 import type { WarmFileFacts } from '../contract/warm-manifest.ts';
+import type { EncodeColumn } from '../lake/column-encoder.ts';
 import type { Lake } from '../lake/lake.ts';
 import { readFooter } from '../lake/parquet-footer.ts';
 import { openObject } from '../lake/random-access.ts';
 import { openFile, type TierFile } from '../lake/tier-file-reader.ts';
-import { TierFileWriter } from '../lake/tier-file-writer.ts';
+import { ROW_GROUP_ROWS, TierFileWriter } from '../lake/tier-file-writer.ts';
 import { columnOf, type Table, type WideColumn } from '../lake/tier-table/table.ts';
 import { Merge } from './merge.ts';
 
@@ -42,40 +44,62 @@ export interface MergeContext {
   readonly lake: Lake;
   readonly signal: AbortSignal;
   readonly progress: (fraction: number) => void;
+  /** Where the columns of large merges are encoded; default in this thread. */
+  readonly encode?: EncodeColumn;
 }
 
 /** A file of as many bytes comes with its opening. */
 const TAIL_BYTES = 1 << 20;
-/** Rows of a row group, and of the merge's working memory. */
-const MAX_ROWS = 131_072;
+/** Rows of the merge's working memory. */
+const SLAB_ROWS = 131_072;
+/** Below this many rows it costs more to start threads than to encode. */
+const MANY_ROWS = 100_000;
 
 export async function mergeFiles(task: MergeTask, context: MergeContext): Promise<MergeOutcome> {
-  const { lake, signal, progress } = context;
+  const { lake, signal } = context;
   const target = { bucket: task.bucket, key: task.key };
   // A name that is taken is found before the work, not after it.
   if ((await lake.store.head(target, { signal })) !== undefined) return { kind: 'taken' };
-  const files = await Promise.all(task.inputs.map((key) => openInput(task.bucket, key, context)));
-  const columns = outputColumns(files, task.provider);
-  for (const file of files) file.select(columns.map(({ name }) => name));
+  const files: TierFile[] = [];
+  try {
+    const opening = await Promise.allSettled(task.inputs.map((key) => openInput(task.bucket, key, context)));
+    for (const opened of opening) if (opened.status === 'fulfilled') files.push(opened.value);
+    const failed = opening.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    return await mergeInto(target, files, task, context);
+  } finally {
+    for (const file of files) file.close();
+  }
+}
 
-  const { keyColumns, timeColumn } = task.provider;
+async function mergeInto(
+  target: ObjectLocation,
+  files: readonly TierFile[],
+  { provider, createdBy }: MergeTask,
+  { lake, signal, progress, encode }: MergeContext,
+): Promise<MergeOutcome> {
+  const columns = outputColumns(files, provider);
+  for (const file of files) file.select(columns.map(({ name }) => name));
+  const { keyColumns: keys, timeColumn: time } = provider;
   const total = files.reduce((sum, { footer }) => sum + footer.rows, 0);
   // Small merges are many: they take no more memory than they have rows.
-  const rows = Math.max(1, Math.min(MAX_ROWS, total));
-  const order = { keys: keyColumns, time: timeColumn, ceased: CEASED };
-  const merge = new Merge(files, { columns, ...order, rowGroupRows: rows, slabRows: rows });
-  const writer = new TierFileWriter({
+  const merge = new Merge(files, {
     columns,
-    sortedBy: sortColumns(task.provider),
-    createdBy: task.createdBy,
+    keys,
+    time,
+    ceased: CEASED,
+    rowGroupRows: Math.max(1, Math.min(ROW_GROUP_ROWS, total)),
+    slabRows: Math.max(1, Math.min(SLAB_ROWS, total)),
   });
-  const times = new TimeRange(timeColumn);
+  const spec = { columns, sortedBy: sortColumns(provider), createdBy };
+  const writer = new TierFileWriter(spec, total < MANY_ROWS ? undefined : encode);
+  const times = new TimeRange(time);
   const upload = lake.openUpload(target, { contentType: 'application/vnd.apache.parquet', signal });
   const put = async (parts: readonly Uint8Array[]) => {
     for (const part of parts) await upload.write(part);
   };
   try {
-    // One row group is compressed and sent while the next one is merged.
+    // One row group is encoded and sent while the next one is merged.
     let underWay: Promise<void> = Promise.resolve();
     for await (const table of merge.tables()) {
       signal.throwIfAborted();
@@ -113,8 +137,6 @@ function outputColumns(files: readonly TierFile[], provider: TierProvider): Colu
   for (const file of files) {
     const missing = [...required].filter((name) => !file.has(name));
     if (missing.length > 0) throw unusable(file, `has no column ${missing.join(', ')}`);
-    const reason = file.unreadable(file.footer.columns.map(({ name }) => name));
-    if (reason !== undefined) throw unusable(file, `can not be read: ${reason}`);
   }
   const present = canonical.filter(({ name }) => files.some((file) => file.has(name)));
   const known = new Set(canonical.map(({ name }) => name));
