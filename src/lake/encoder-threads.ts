@@ -76,7 +76,10 @@ export function createEncoderThreads(threads: number): EncoderThreads {
   return {
     encode: (column) =>
       new Promise((resolve, reject) => {
-        if (closed) reject(new Error('the encoder threads are closed'));
+        if (closed) {
+          reject(new Error('the encoder threads are closed'));
+          return;
+        }
         waiting.push({ column, resolve, reject });
         assign();
       }),
