@@ -46,11 +46,13 @@ export function createDecoderThreads(
     if (free !== undefined) return free;
     const thread = startThread(settings);
     thread.unref();
-    thread.once('exit', () => {
+    const forget = () => {
       all.delete(thread);
       const at = idle.indexOf(thread);
       if (at >= 0) idle.splice(at, 1);
-    });
+    };
+    thread.once('exit', forget);
+    thread.on('error', forget); // Whose series it reads hears of it, if there is one.
     all.add(thread);
     return thread;
   }
@@ -63,15 +65,25 @@ export function createDecoderThreads(
       let ended = false;
       let closed = false;
       let owed = 0;
-      let wake: () => void = () => {};
+      // A pull may wait, and a close beside it.
+      let waiting: (() => void)[] = [];
 
+      const wake = () => {
+        const woken = waiting;
+        waiting = [];
+        for (const resolve of woken) resolve();
+      };
+      const news = () =>
+        new Promise<void>((resolve) => {
+          waiting.push(resolve);
+        });
       const order = (message: DecoderOrder) => thread.postMessage(message);
-      const onMessage = ({ news, requests }: DecoderAnswer) => {
+      const onMessage = ({ news: told, requests }: DecoderAnswer) => {
         if (requests.length > 0) relay(requests);
-        if (news.kind === 'batch') arrived.push(news.batch);
+        if (told.kind === 'batch') arrived.push(told.batch);
         else {
           ended = true;
-          if (news.error !== undefined) failure = fromErrorRecord(news.error);
+          if (told.error !== undefined) failure = fromErrorRecord(told.error);
           giveBack();
         }
         wake();
@@ -103,6 +115,7 @@ export function createDecoderThreads(
       thread.once('exit', onDeath);
       signal.addEventListener('abort', onAbort, { once: true });
       order({ kind: 'open', files, code, credits: CREDITS });
+      if (signal.aborted) onAbort();
 
       return {
         async next() {
@@ -118,20 +131,14 @@ export function createDecoderThreads(
               return batch;
             }
             if (ended) return undefined;
-            await new Promise<void>((resolve) => {
-              wake = resolve;
-            });
+            await news();
           }
         },
         async close() {
           if (closed) return;
           closed = true;
           if (!ended) order({ kind: 'cancel' });
-          while (!ended) {
-            await new Promise<void>((resolve) => {
-              wake = resolve;
-            });
-          }
+          while (!ended) await news();
           arrived.length = 0;
         },
       };
