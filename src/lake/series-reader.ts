@@ -150,13 +150,25 @@ export interface SeriesInput {
   readonly named: boolean;
 }
 
-/** Reads the footers and plans; `files` are in listing order, and closed by the reader. */
-export async function openSeries(files: readonly SeriesInput[], code: string): Promise<SeriesReader> {
-  const planned = await Promise.all(
+async function planFiles(files: readonly SeriesInput[]): Promise<SeriesFile[]> {
+  return await Promise.all(
     files.map(async ({ access, named }): Promise<SeriesFile> => {
       return { name: access.name, footer: await readFooter(access), named };
     }),
   );
+}
+
+/** Reads the footers and plans; `files` are in listing order, and closed by the reader or on failure. */
+export async function openSeries(files: readonly SeriesInput[], code: string): Promise<SeriesReader> {
+  try {
+    return readerOf(files, await planFiles(files), code);
+  } catch (error) {
+    for (const { access } of files) await access.close();
+    throw error;
+  }
+}
+
+function readerOf(files: readonly SeriesInput[], planned: readonly SeriesFile[], code: string): SeriesReader {
   const units = planUnits(planned, code);
   const open = files.map(
     ({ access }, i): OpenFile => ({ access, reader: openParquetReader(access, planned[i]!.footer) }),

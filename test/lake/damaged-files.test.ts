@@ -54,15 +54,23 @@ test('a file that is cut in mid-data is refused where the footer is whole', asyn
   expect(await readFailure(readBytes(cut))).toMatch(/^INPUT_READ_ERROR: a\.parquet /);
 });
 
-test('an error names the file that is damaged, of many', async () => {
+test.each([
+  ['in its data', (bytes: Uint8Array) => bytes.fill(0xff, 4, 60)],
+  ['in its footer', (bytes: Uint8Array) => bytes.fill(0xff, -60, -8)],
+  ['in its type', (bytes: Uint8Array) => bytes.fill(0, -1)],
+])('an error names the file that is damaged %s, of many, and all are closed', async (_, damage) => {
   const good = await parquetOf(ONE);
-  const bad = new Uint8Array(good);
-  bad.fill(0xff, 4, 60);
   const files = [
     memoryFile('good.parquet', good),
-    memoryFile('bad.parquet', bad),
+    memoryFile('bad.parquet', damage(new Uint8Array(good))),
     memoryFile('also.parquet', good),
   ];
   expect(await readFailure(readSeries(files))).toMatch(/^INPUT_READ_ERROR: bad\.parquet /);
   expect(files.every((file) => file.isClosed())).toBe(true);
+});
+
+test('files that are read well are closed too where the plan fails', async () => {
+  const files = [memoryFile('a', await parquetOf('SELECT 1 AS value'))];
+  expect(await readFailure(readSeries(files))).toMatch(/has no column "obs_time"/);
+  expect(files[0]?.isClosed()).toBe(true);
 });
