@@ -19,7 +19,8 @@ import { type Service, startService } from './service.ts';
 export async function runWorker(): Promise<void> {
   if (existsSync('.env')) loadEnvFile('.env');
   const build = buildInfo(process.env);
-  const logger = createLogger(process.env.LOG_LEVEL || 'info', build.version);
+  const config = readConfig(process.env);
+  const logger = createLogger(config.logLevel, build.version);
   const die = (error: unknown, what: string) => {
     logger.fatal({ stack: error instanceof Error ? error.stack : undefined }, `${what}: ${messageOf(error)}`);
     process.exit(1);
@@ -27,7 +28,6 @@ export async function runWorker(): Promise<void> {
   process.on('uncaughtException', (error) => die(error, 'uncaught exception'));
   process.on('unhandledRejection', (error) => die(error, 'unhandled rejection'));
 
-  const config = readConfig(process.env);
   // A signal during the start must stop what the start brings about, not kill it half way.
   let service: Promise<Service> | undefined;
   const stop = (signal: NodeJS.Signals) => {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseEnv } from 'node:util';
 import { expect, test } from '@jest/globals';
+import { ENV_EXAMPLE, envExample, OPERATIONS, withSettingsTable } from '../.ci/settings.ts';
 import { ConfigurationError, readConfig, VARIABLES } from '../src/config.ts';
-import { ENV_EXAMPLE, envExample, OPERATIONS, withSettingsTable } from '../tools/settings.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
