@@ -61,7 +61,7 @@ const FIRST_CHUNK = 32;
 const BYTES_A_ROW = 16;
 const MAX_PARTITIONS = 200_000;
 const MAX_SERIES = 20_000;
-const WRITES_AT_ONCE = 4;
+const WRITES_AT_ONCE = 8;
 
 export function createCollector(
   settings: CollectorSettings,
