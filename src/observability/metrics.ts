@@ -18,6 +18,9 @@ const METRIC_ERROR_CODES = [
   'INTERNAL_ERROR',
 ] as const;
 
+/** Why a message can be no request (src/contract/envelope.ts, src/worker/message-life.ts). */
+const REJECTION_REASONS = ['no_json', 'no_object', 'no_type', 'type_mismatch', 'unknown_type'] as const;
+
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -148,6 +151,7 @@ export function createMetrics(build: { readonly version: string; readonly commit
   };
   // Counters with known labels exist from the start, so that rates have a beginning.
   for (const error_code of METRIC_ERROR_CODES) metrics.metricRunsFailed.inc({ error_code }, 0);
+  for (const reason of REJECTION_REASONS) metrics.rejected.inc({ reason }, 0);
   for (const outcome of ['loaded', 'failed']) metrics.ingestedFiles.inc({ outcome }, 0);
   return metrics;
 }
