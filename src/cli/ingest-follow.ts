@@ -52,6 +52,12 @@ export async function sendAndWatch(
         tell(terminal, run.result);
         return;
       }
+      if (run?.status === 'FAILURE') {
+        live.settle();
+        throw new CommandFailure(
+          "error: the run was refused; its completed event and the worker's log say why",
+        );
+      }
       if (systemClock.monotonic() - started > seconds * 1000) {
         live.settle();
         throw new CommandFailure(

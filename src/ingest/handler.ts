@@ -28,7 +28,7 @@ import type { EventPublisher } from '../events/publisher.ts';
 import type { Lake } from '../lake/lake.ts';
 import type { ThreadPool } from '../lake/thread-pool.ts';
 import type { Ledger } from '../ledger/database.ts';
-import { countRun, endRun, storedResult } from '../ledger/run-ledger.ts';
+import { countRun, endRun, refuseRun, storedResult } from '../ledger/run-ledger.ts';
 import type { Answer, Handler, Job, JobContext } from '../worker/handler.ts';
 import { compileGlob } from './glob.ts';
 import type { ProcessObserver } from './process-files.ts';
@@ -138,7 +138,12 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
             });
           },
         },
-      );
+      ).catch(async (error: unknown) => {
+        // Answered FAILURE and not tried again: the ledger must not go on saying that it runs.
+        if (error instanceof InvalidRequestError)
+          await refuseRun(ledger!, request.requestId, signal).catch(() => {});
+        throw error;
+      });
       const event = ingestCompleted(identity, result);
       const scope = {
         ingestionId: request.ingestionId,

@@ -29,6 +29,10 @@ export async function beginRun(
     async (tx) => {
       await sql`insert into ingestions as i (id, dataset_id, base_uri) values (${ingestionId}, ${datasetId}, ${baseUri})
         on conflict (id) do nothing`.execute(tx);
+      // What columns files had is known by how they were read: read otherwise, it is learned anew.
+      await sql`update ingestions set known_columns = '{}', updated_at = now() where id = ${ingestionId}
+        and (select r.interpretation from runs r where r.ingestion_id = ${ingestionId}
+          order by r.started_at desc limit 1) <> ${interpretation}`.execute(tx);
       const ingestion = await tx
         .selectFrom('ingestions')
         .select(['dataset_id', 'base_uri', 'known_columns'])
@@ -135,6 +139,17 @@ export interface RunEnd {
   readonly datasetManifest: string | null;
   /** The completed event's body. */
   readonly result: Json;
+}
+
+/** Takes down that a run was refused; it has no stored answer, so that it may be asked for again. */
+export async function refuseRun(ledger: Ledger, runId: string, signal?: AbortSignal): Promise<void> {
+  await ledger.run(
+    'refuse a run',
+    (db) =>
+      sql`update runs set status = 'FAILURE', finished_at = now(), updated_at = now()
+        where id = ${runId} and status = 'RUNNING'`.execute(db),
+    signal,
+  );
 }
 
 /** Stores the answer; the first one stays. */

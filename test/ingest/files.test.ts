@@ -185,6 +185,30 @@ describe('schema changes', () => {
   });
 });
 
+describe('another mapping', () => {
+  test('has all files read again, and learns their columns anew', async () => {
+    await scene.worker({ DATABASE_URL: url });
+    await scene.put('raw/1.csv', good(1));
+    await ingest(scene, { mapping: { ...WIDE, values: '*' } });
+    const mapping = { ...WIDE, values: { max: 'T' } };
+    const done = await ingest(scene, { mapping });
+    expect(done).toMatchObject({ status: 'SUCCESS', files: { succeeded: 1 }, newSeries: ['T'] });
+    expect(lines(await datasetRows(scene))).toEqual(['T 2026-01-01 1']);
+  });
+
+  test('a run whose dataset is in ruins is refused, and the ledger says so', async () => {
+    await scene.worker({ DATABASE_URL: url });
+    await scene.put('raw/1.csv', good(1));
+    await scene.put('datasets/d/current/manifest.json', 'not json');
+    const done = await ingest(scene, { requestId: 'ruins' });
+    expect(done).toMatchObject({ status: 'FAILURE', error: { code: 'MANIFEST_VALIDATION_ERROR' } });
+    const [run] = await ledger.run('read', (db) =>
+      db.selectFrom('runs').select(['status', 'result']).execute(),
+    );
+    expect(run).toEqual({ status: 'FAILURE', result: null });
+  });
+});
+
 describe('a file above the streaming threshold', () => {
   test('gives what the same file below it gives, byte for byte', async () => {
     let text = 'time,series,value\n';
