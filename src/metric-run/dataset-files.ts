@@ -13,11 +13,16 @@ export interface SeriesFileChoice {
 /** Every file that may hold series of the dataset, by the series its path names; '' for those that name none. */
 export type FilesBySeries = ReadonlyMap<string, readonly SeriesFileChoice[]>;
 
-/** Sorts a manifest's files by the series that their paths name; the order of the listing is kept. */
+/**
+ * Sorts a manifest's files by the series that their paths name; the order of the listing is kept.
+ * CONFIG_ERROR, naming the manifest (`name`) and the place in it, for a path that climbs or a bucket
+ * that is not allowed.
+ */
 export function filesBySeries(
   manifest: DatasetManifest,
   projections: ObjectLocation,
   policy: BucketPolicy,
+  name: string,
 ): {
   readonly files: FilesBySeries;
   /** Place of each file in the listing, by key. */
@@ -27,7 +32,7 @@ export function filesBySeries(
   const files = new Map<string, SeriesFileChoice[]>();
   const order = new Map<SeriesFileChoice, number>();
   manifest.parquet_files.forEach((path, index) => {
-    const where = `parquet_files[${index}]`;
+    const where = `${name}: parquet_files[${index}]`;
     const full = path.startsWith('s3://') || path.startsWith(projections.key);
     const location = full
       ? parseLocation(path, where, policy)

@@ -100,7 +100,7 @@ export function createDatasetOpener(lake: Lake, policy: BucketPolicy): OpenDatas
     const stored = await lake.store.get(place.manifest, { signal });
     if (stored === undefined) throw missing();
     const contents = parseDatasetManifest(stored.bytes, uri);
-    const files = filesBySeries(contents, place.projections, policy);
+    const files = filesBySeries(contents, place.projections, policy, uri);
     const dataset: Dataset = { ...place, etag: stored.etag, contents, files };
     kept.delete(key);
     kept.set(key, dataset);

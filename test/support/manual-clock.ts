@@ -83,6 +83,11 @@ export class ManualClock implements Clock {
     this.#now = until;
   }
 
+  /** Moves on without a timer being fired, as while a thread is busy. */
+  move(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Timers that are set. */
   get pending(): number {
     return this.#timers.size;
