@@ -5,6 +5,7 @@ import { addDemo } from './demo.ts';
 import { addIngest } from './ingest.ts';
 import { addLedger } from './ledger.ts';
 import { addSend } from './send.ts';
+import { addTier } from './tier.ts';
 import { addValidate } from './validate.ts';
 import { addWorker } from './worker.ts';
 
@@ -14,5 +15,6 @@ export const COMMANDS: readonly CommandModule[] = [
   addSend,
   addIngest,
   addLedger,
+  addTier,
   addValidate,
 ];

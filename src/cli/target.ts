@@ -17,7 +17,13 @@ export interface Target {
   readonly from: string;
 }
 
-const QUEUE = VARIABLES.queueUrl.name;
+export interface Needed {
+  readonly name: string;
+  /** What is wrong without it. */
+  readonly what: string;
+}
+
+const A_QUEUE: Needed = { name: VARIABLES.queueUrl.name, what: 'no queue to send to' };
 
 function readSettings(path: string): Values {
   const document = parseDocument(readText(path));
@@ -38,32 +44,32 @@ export function useEnvironment(values: Values): void {
 
 /**
  * Finds the target and prepares this process's environment for it. `file` is the settings file of
- * `--env`, which wins over everything.
- * @throws UsageError when `file` can not be used, CommandFailure when no queue is known
+ * `--env`, which wins over everything; `needed` the variable without which the command can do nothing.
+ * @throws UsageError when `file` can not be used, CommandFailure when the variable is nowhere
  */
-export function findTarget(file: string | undefined): Target {
+export function findTarget(file: string | undefined, needed: Needed = A_QUEUE): Target {
   const environment = process.env;
   if (file !== undefined) {
     Object.assign(environment, readSettings(file));
-    return checked(environment, file);
+    return checked(environment, file, needed);
   }
-  if (environment[QUEUE]) {
+  if (environment[needed.name]) {
     if (existsSync('.env')) addTo(environment, readSettings('.env'));
     return { environment, from: 'the environment' };
   }
   const demo = findRunningDemo();
   if (demo !== undefined) {
     useEnvironment(demo.values);
-    return checked(environment, `the running demo, ${relative('.', demo.file)}`);
+    return checked(environment, `the running demo, ${relative('.', demo.file)}`, needed);
   }
   if (existsSync('.env')) addTo(environment, readSettings('.env'));
-  return checked(environment, '.env');
+  return checked(environment, '.env', needed);
 }
 
-function checked(environment: NodeJS.ProcessEnv, from: string): Target {
-  if (environment[QUEUE]) return { environment, from };
+function checked(environment: NodeJS.ProcessEnv, from: string, { name, what }: Needed): Target {
+  if (environment[name]) return { environment, from };
   throw new CommandFailure(
-    `error: no queue to send to: ${QUEUE} is neither in the environment nor in .env, and no demo runs here.\n` +
+    `error: ${what}: ${name} is neither in the environment nor in .env, and no demo runs here.\n` +
       'Start one in another terminal: npm run demo -- --keep',
   );
 }

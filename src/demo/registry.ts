@@ -40,4 +40,9 @@ export const DEMOS: readonly DemoEntry[] = [
     summary: 'CSV files become a dataset, with a ledger, and the dataset a metric',
     load: async () => (await import('./ingest.ts')).ingestDemo,
   },
+  {
+    name: 'tiers',
+    summary: 'change points of a spot market, written once and compacted as they come',
+    load: async () => (await import('./tiers.ts')).tiersDemo,
+  },
 ];

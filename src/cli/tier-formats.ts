@@ -1,0 +1,95 @@
+/** The files of a reader's snapshot, written for those who read them. Pure. */
+
+import type { TierProvider } from '../contract/tier-provider.ts';
+import type { SnapshotFile, TimeSpan } from '../warm-tier/snapshot.ts';
+
+export const FORMATS = ['list', 'json', 'duckdb', 'spark'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface Snapshot {
+  readonly provider: TierProvider;
+  /** The manifests that were read. */
+  readonly manifests: readonly { readonly uri: string; readonly revision: number }[];
+  readonly files: readonly (SnapshotFile & { readonly uri: string })[];
+  readonly span: TimeSpan | undefined;
+}
+
+export function formatSnapshot(snapshot: Snapshot, format: Format): string[] {
+  if (format === 'json') return jsonOf(snapshot).split('\n');
+  if (format === 'duckdb') return duckdbOf(snapshot);
+  if (format === 'spark') return sparkOf(snapshot);
+  return snapshot.files.map(({ uri }) => uri);
+}
+
+/** `2026-01-23T14:20:00Z`, with as many digits of the second as there are. */
+function isoOf(micros: number | null): string | null {
+  return micros === null ? null : new Date(micros / 1_000).toISOString().replace('.000Z', 'Z');
+}
+
+function jsonOf({ provider, manifests, files, span }: Snapshot): string {
+  return JSON.stringify(
+    {
+      provider: provider.name,
+      keyColumns: provider.keyColumns,
+      timeColumn: provider.timeColumn,
+      ...(span === undefined ? {} : { from: isoOf(span.from), to: isoOf(span.to) }),
+      manifests,
+      files: files.map(({ uri, level, rows, bytes, minTime, maxTime }) => {
+        return { uri, level, rows, bytes, minTime: isoOf(minTime), maxTime: isoOf(maxTime) };
+      }),
+    },
+    null,
+    2,
+  );
+}
+
+function about({ manifests }: Snapshot): string[] {
+  return manifests.map(({ uri, revision }) => `revision ${revision} of ${uri}`);
+}
+
+function duckdbOf(snapshot: Snapshot): string[] {
+  const { provider, files, span } = snapshot;
+  const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+  const time = quoted(provider.timeColumn);
+  const keys = [...provider.keyColumns, provider.timeColumn].map(quoted).join(', ');
+  const where =
+    span === undefined
+      ? []
+      : [`WHERE ${time} >= TIMESTAMPTZ '${isoOf(span.from)}' AND ${time} < TIMESTAMPTZ '${isoOf(span.to)}'`];
+  return [
+    ...about(snapshot).map((line) => `-- ${line}`),
+    'SELECT * FROM read_parquet([',
+    ...files.map(({ uri }, i) => `  '${uri.replaceAll("'", "''")}'${i < files.length - 1 ? ',' : ''}`),
+    '], union_by_name = true)',
+    ...where,
+    '-- Of a row that was collected twice, the one that merges keep:',
+    `QUALIFY row_number() OVER (PARTITION BY ${keys} ORDER BY "Ceased" NULLS LAST) = 1;`,
+  ];
+}
+
+function sparkOf(snapshot: Snapshot): string[] {
+  const { provider, files, span } = snapshot;
+  const text = (value: string) => JSON.stringify(value);
+  const time = `F.col(${text(provider.timeColumn)})`;
+  const where =
+    span === undefined
+      ? []
+      : [
+          `    .where(${time} >= F.lit(${text(isoOf(span.from) ?? '')}).cast("timestamp"))`,
+          `    .where(${time} < F.lit(${text(isoOf(span.to) ?? '')}).cast("timestamp"))`,
+        ];
+  const keys = [...provider.keyColumns, provider.timeColumn].map(text).join(', ');
+  return [
+    ...about(snapshot).map((line) => `# ${line}`),
+    'from pyspark.sql import functions as F, Window',
+    '# Of a row that was collected twice, the one that merges keep:',
+    `once = Window.partitionBy(${keys}).orderBy(F.col("Ceased").asc_nulls_last())`,
+    'rows = (',
+    '    spark.read.option("mergeSchema", "true").parquet(',
+    ...files.map(({ uri }) => `        ${text(uri.replace(/^s3:/, 's3a:'))},`),
+    '    )',
+    ...where,
+    '    .withColumn("_n", F.row_number().over(once)).where("_n = 1").drop("_n")',
+    ')',
+  ];
+}
