@@ -9,7 +9,7 @@ import { freshId } from '../common/ids.ts';
 import { VARIABLES } from '../config.ts';
 import { CommandFailure, type CommandModule, prose, UsageError, wholeNumber } from './command.ts';
 import type { IngestBody } from './ingest-follow.ts';
-import type { Terminal } from './terminal.ts';
+import { plural, type Terminal } from './terminal.ts';
 
 const ABOUT = prose(`Has a worker read files into a dataset that metric runs read, and waits for it. A
 local folder is put into the bucket first, below raw/<ingestion>/. Queue, bucket and ledger are those of
@@ -17,9 +17,12 @@ the environment, of a running demo, or of .env. Files that were read before and 
 
 const EXAMPLES = `
 Examples:
-  tidemill ingest ./weather --dataset seattle --time date --values temp_max=SEA_MAX,temp_min=SEA_MIN
-  tidemill ingest s3://lake/raw/sensors/ --dataset sensors --time ts --series sensor --value reading
-  tidemill ingest ./prices --dataset prices --time Date --values '*' --dates month-first --decimal ,`;
+  tidemill ingest ./weather --dataset seattle --time date \\
+    --values temp_max=SEA_MAX,temp_min=SEA_MIN
+  tidemill ingest s3://lake/raw/sensors/ --dataset sensors --time ts \\
+    --series sensor --value reading
+  tidemill ingest ./prices --dataset prices --time Date --values '*' \\
+    --dates month-first --decimal ,`;
 
 interface IngestOptions {
   readonly dataset: string;
@@ -104,7 +107,7 @@ async function putFolder(
       put++;
     }
     terminal.line(
-      `${terminal.paint('good', '✓')} put ${put} files into s3://${bucket}/${prefix} (${same} were there)`,
+      `${terminal.paint('good', '✓')} put ${plural(put, 'file')} into s3://${bucket}/${prefix} (${same} were there)`,
     );
   } finally {
     lake.close();

@@ -2,7 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { type CommandModule, prose, wholeNumber } from './command.ts';
-import type { Terminal } from './terminal.ts';
+import { plural, type Terminal } from './terminal.ts';
 
 const ABOUT = prose(`Shows what the ledger remembers of ingest runs, newest first. The database is that of
 DATABASE_URL, from the environment or .env, or a running demo's.`);
@@ -141,6 +141,6 @@ export const addLedger: CommandModule = (program, terminal) => {
       const { withLedger } = await import('./ledger-access.ts');
       const { unlockStale } = await import('../ledger/reports.ts');
       const { files, loads } = await withLedger((ledger) => unlockStale(ledger, olderThan));
-      terminal.line(`unlocked ${files} files, ${loads} loads`);
+      terminal.line(`unlocked ${plural(files, 'file')}, ${plural(loads, 'load')}`);
     });
 };

@@ -69,7 +69,7 @@ test('a folder is ingested, looked at, mended and replayed', async () => {
   const retried = await run('replay', '--source', 'i', '--failed');
   expect(retried.text).toContain('failed 1');
   writeFileSync(join(directory, 'b.csv'), 'date,max\n2026-01-02,2\n');
-  expect((await run(...words)).text).toMatch(/put 1 files .*\(1 were there\)/);
+  expect((await run(...words)).text).toMatch(/put 1 file .*\(1 were there\)/);
   expect(lines(await datasetRows(scene))).toEqual(['T 2026-01-01 1', 'T 2026-01-02 2']);
   expect((await run('replay', '--source', 'i', '--force')).text).toContain('succeeded 2');
   expect(lines(await datasetRows(scene))).toEqual(['T 2026-01-01 1', 'T 2026-01-02 2']);
