@@ -37,7 +37,7 @@ export const DEMOS: readonly DemoEntry[] = [
   },
   {
     name: 'ingest',
-    summary: 'CSV files become a dataset, with a ledger, and the dataset a metric',
+    summary: 'CSV files become a dataset, and the dataset a metric',
     load: async () => (await import('./ingest.ts')).ingestDemo,
   },
   {
