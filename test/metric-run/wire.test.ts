@@ -34,7 +34,8 @@ beforeAll(async () => {
     await one.dataset('d', SERIES);
     await one.dataset('slow', SERIES);
   }
-  const workers = [scene, fifo].map((one) => one.worker());
+  const AWS_S3_ALLOWED_BUCKETS = `${fifo.resources.bucket},other`;
+  const workers = [scene.worker({ AWS_S3_ALLOWED_BUCKETS }), fifo.worker()];
   const slow = { ...parts, ...slowInputs };
   await scene.send(plainRequest({ ...slow, runId: 'plain-slow' }), { group: 'g1' });
   await scene.send(v1Request({ ...slow, runId: 'v1-slow' }), { group: 'g2' });
@@ -146,6 +147,33 @@ describe('the form with schema metrics.run.v1', () => {
     const completed = await scene.events.completed('v1-uris');
     expect(completed.outputManifest).toBe(uri(`metrics/by-uri/${completed.versionTs}/manifest.json`));
   });
+});
+
+test('a bucket that is allowed may hold datasets and outputs', async () => {
+  const uri = (key: string) => `s3://${fifo.resources.bucket}/${key}`;
+  const manifestPath = uri('datasets/d/current/manifest.json');
+  await scene.send(v1Request({ ...parts, runId: 'shared', manifestPath, basePath: uri('metrics/shared/') }));
+  const { versionTs, outputManifest } = await scene.events.completed('shared');
+  expect(outputManifest).toBe(uri(`metrics/shared/${versionTs}/manifest.json`));
+  expect(await scene.keys('metrics/shared/')).toEqual([]);
+  expect(await fifo.keys('metrics/shared/')).toEqual([
+    `metrics/shared/${versionTs}/data/metrics.parquet`,
+    `metrics/shared/${versionTs}/manifest.json`,
+    'metrics/shared/current/manifest.json',
+    'metrics/shared/runs/shared.ok',
+  ]);
+});
+
+test('the manifest of a dataset is looked at once in a run, however many of its series are read', async () => {
+  await scene.events.completed('plain-slow');
+  await scene.dataset('many', Object.fromEntries([...'ABCDEFGH'].map((code) => [code, rows(1, 2)])));
+  const operands = [...'ABCDEFGH'].map((series_code) => ({ series_code }));
+  const expression = { expressionType: 'composite', expressionJson: { op: 'sum', operands } };
+  await scene.send(
+    plainRequest({ ...expression, runId: 'many', metricCode: 'many', inputs: { many: [...'ABCDEFGH'] } }),
+  );
+  expect(await scene.events.completed('many')).toMatchObject({ status: 'SUCCESS', rowCount: 2 });
+  expect(scene.traffic.count({ key: /^datasets\/many\/current/ })).toBe(1);
 });
 
 test('every event carries its type and the metric code as message attributes', async () => {
