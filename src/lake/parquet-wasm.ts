@@ -10,12 +10,12 @@ import { createRequire } from 'node:module';
 
 export type ParquetWasm = typeof import('parquet-wasm');
 
-const require = createRequire(import.meta.url);
 let current: ParquetWasm | undefined;
 
 /** The instance to use from here on; who holds objects of one must use that one for them. */
 export function parquetWasm(): ParquetWasm {
-  current ??= require('parquet-wasm') as ParquetWasm;
+  // A `require` of its own: what has required a module holds it for good.
+  current ??= createRequire(import.meta.url)('parquet-wasm') as ParquetWasm;
   return current;
 }
 
@@ -23,6 +23,7 @@ export function parquetWasm(): ParquetWasm {
 export function retireAfterPanic(instance: ParquetWasm, error: unknown): boolean {
   if (!(error instanceof Error && error.name === 'RuntimeError')) return false;
   if (current === instance) {
+    const require = createRequire(import.meta.url);
     delete require.cache[require.resolve('parquet-wasm')];
     current = undefined;
   }

@@ -9,22 +9,36 @@ import { memoryFile, readBytes, readFailure, readSeries } from './memory-file.ts
 const DAMAGE = new URL('apart/damage.ts', import.meta.url);
 const CODECS = ['uncompressed', 'snappy', 'zstd', 'gzip', 'brotli', 'lz4_raw'] as const;
 
-/** 3,000 rows of three series, in two row groups, with dictionaries. */
-const MANY = `SELECT make_timestamp(i * 1000000) AS obs_time, (i % 37)::DOUBLE AS value,
+/** 3,000 rows of three series, in two row groups. */
+const many = (time: string, value: string) => `SELECT ${time} AS obs_time, ${value} AS value,
   'S' || (i % 3) AS internal_series_code FROM range(3000) t(i)`;
+const MANY = many('make_timestamp(i * 1000000)', '(i % 37)::DOUBLE');
+const GROUPS = 'ROW_GROUP_SIZE 2048';
+
+/** By every codec with dictionaries, by other encodings, and with other types. */
+const FILES: readonly (readonly [sql: string, options: string])[] = [
+  ...CODECS.map((codec) => [MANY, `COMPRESSION ${codec}, ${GROUPS}`] as const),
+  [many('make_timestamp(i * 1000000)', 'hash(i) / 7.0::DOUBLE'), `PARQUET_VERSION v2, ${GROUPS}`],
+  [
+    many("strftime(make_timestamp(i * 1000000), '%Y-%m-%dT%H:%M:%S')", '(i / 8)::DECIMAL(9,3)'),
+    `PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1, ${GROUPS}`,
+  ],
+  [
+    many('make_timestamp_ns(i * 1000)', 'CASE WHEN i % 5 > 0 THEN i END'),
+    `DICTIONARY_SIZE_LIMIT 1, ${GROUPS}`,
+  ],
+];
 
 const ONE = 'SELECT make_timestamptz(1) AS obs_time, 1::DOUBLE AS value';
 
 afterAll(closeDuckDb);
 
 test('thousands of files with flipped bits, and cut at every part, give rows in order or INPUT_READ_ERROR', async () => {
-  const files = await Promise.all(
-    CODECS.map((codec) => parquetOf(MANY, `COMPRESSION ${codec}, ROW_GROUP_SIZE 2048`)),
-  );
-  const input: DamageInput = { files, flips: 6_000, cuts: 600, seed: 1 };
+  const files = await Promise.all(FILES.map(([sql, options]) => parquetOf(sql, options)));
+  const input: DamageInput = { files, flips: 6_300, cuts: 630, seed: 1 };
   const report = await runApart<DamageReport>(DAMAGE, 'readDamaged', input);
   expect(report.wrong).toEqual([]);
-  expect(report.rows + report.refused).toBe(6_600);
+  expect(report.rows + report.refused).toBe(6_930);
   expect(report.refused).toBeGreaterThan(2_000);
   expect(report.rows).toBeGreaterThan(1_000);
   // The decoder did panic, and read on in a fresh instance.

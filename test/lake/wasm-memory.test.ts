@@ -25,3 +25,7 @@ test.each<[MemoryInput['what'], string | undefined]>([
   expect(late - early).toBeLessThan(MIB);
   expect(late).toBeLessThan(64 * MIB);
 });
+
+test('instances that panicked are collected', async () => {
+  expect(await runApart<number>(MEMORY, 'renew', 60)).toBeLessThan(120);
+});

@@ -1,6 +1,6 @@
 /** How WASM memory fares over many reads and writes, in a process of its own. */
 
-import { parquetWasm } from '../../../src/lake/parquet-wasm.ts';
+import { parquetWasm, retireAfterPanic } from '../../../src/lake/parquet-wasm.ts';
 import type { SeriesBatch } from '../../../src/lake/series-batch.ts';
 import { encodeSeries } from '../../../src/lake/series-encoder.ts';
 import { openSeries } from '../../../src/lake/series-reader.ts';
@@ -100,4 +100,19 @@ export async function measure({ what, times }: MemoryInput): Promise<MemoryRepor
     if (n === Math.floor(times / 10)) early = bytes();
   }
   return { early, late: bytes(), errors: [...errors] };
+}
+
+/** Panics as the decoder raises them, and a fresh instance after each: megabytes that stay resident. */
+export async function renew(times: number): Promise<number> {
+  const panic = Object.assign(new Error('unreachable'), { name: 'RuntimeError' });
+  const resident = () => process.memoryUsage.rss() / 1024 / 1024;
+  let before = 0;
+  for (let n = 0; n < times; n++) {
+    const wasm = parquetWasm();
+    await read(files.whole);
+    if (!retireAfterPanic(wasm, panic)) throw new Error('that was a panic');
+    if (parquetWasm() === wasm) throw new Error('it is used again');
+    if (n === 10) before = resident();
+  }
+  return resident() - before;
 }
