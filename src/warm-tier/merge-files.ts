@@ -16,7 +16,8 @@ import { openObject } from '../lake/random-access.ts';
 import { openFile, type TierFile } from '../lake/tier-file-reader.ts';
 import { ROW_GROUP_ROWS, TierFileWriter } from '../lake/tier-file-writer.ts';
 import { columnOf, type Table, type WideColumn } from '../lake/tier-table/table.ts';
-import { Merge } from './merge.ts';
+import { Merge, type Run, UnsortedRunError } from './merge.ts';
+import { SORTABLE_ROWS, sortedRun } from './sorted-run.ts';
 
 export interface MergeTask {
   readonly bucket: string;
@@ -60,21 +61,36 @@ export async function mergeFiles(task: MergeTask, context: MergeContext): Promis
   const target = { bucket: task.bucket, key: task.key };
   // A name that is taken is found before the work, not after it.
   if ((await lake.store.head(target, { signal })) !== undefined) return { kind: 'taken' };
-  const files: TierFile[] = [];
-  try {
-    const opening = await Promise.allSettled(task.inputs.map((key) => openInput(task.bucket, key, context)));
-    for (const opened of opening) if (opened.status === 'fulfilled') files.push(opened.value);
-    const failed = opening.find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') throw failed.reason;
-    return await mergeInto(target, files, task, context);
-  } finally {
-    for (const file of files) file.close();
+  const unsorted = new Set<string>();
+  for (;;) {
+    const files = await openAll(task, context);
+    try {
+      return await mergeInto(target, files, unsorted, task, context);
+    } catch (error) {
+      // The original writers did not sort what they wrote. Such a file is found when its turn comes.
+      if (!(error instanceof UnsortedRunError) || unsorted.has(error.run)) throw error;
+      const rows = files.find(({ name }) => name === error.run)?.footer.rows ?? 0;
+      if (rows > SORTABLE_ROWS) throw error;
+      unsorted.add(error.run);
+    } finally {
+      for (const file of files) file.close();
+    }
   }
+}
+
+async function openAll(task: MergeTask, context: MergeContext): Promise<TierFile[]> {
+  const opening = await Promise.allSettled(task.inputs.map((key) => openInput(task.bucket, key, context)));
+  const files = opening.flatMap((opened) => (opened.status === 'fulfilled' ? [opened.value] : []));
+  const failed = opening.find(({ status }) => status === 'rejected');
+  if (failed?.status !== 'rejected') return files;
+  for (const file of files) file.close();
+  throw failed.reason;
 }
 
 async function mergeInto(
   target: ObjectLocation,
   files: readonly TierFile[],
+  unsorted: ReadonlySet<string>,
   { provider, createdBy }: MergeTask,
   { lake, signal, progress, encode }: MergeContext,
 ): Promise<MergeOutcome> {
@@ -83,7 +99,11 @@ async function mergeInto(
   const { keyColumns: keys, timeColumn: time } = provider;
   const total = files.reduce((sum, { footer }) => sum + footer.rows, 0);
   // Small merges are many: they take no more memory than they have rows.
-  const merge = new Merge(files, {
+  const runs: Run[] = [];
+  for (const file of files) {
+    runs.push(unsorted.has(file.name) ? await sortedRun(file, file.footer.rows, columns, keys, time) : file);
+  }
+  const merge = new Merge(runs, {
     columns,
     keys,
     time,

@@ -196,7 +196,7 @@ export class Merge {
     let strict = true;
     for (let row = this.#at[run]! + 1; row < this.#end[run]!; row++) {
       const order = this.#order.compare(row - 1, row);
-      if (order > 0) throw unsorted(this.#runs[run]!.name);
+      if (order > 0) throw new UnsortedRunError(this.#runs[run]!.name);
       if (order === 0) strict = false;
     }
     return strict;
@@ -207,16 +207,17 @@ export class Merge {
     const order = this.#order;
     const tournament = this.#tournament;
     const selection = this.#selection;
-    const room = this.#rowGroupRows - this.#outRows;
     for (;;) {
       const run = tournament.winner;
       let row = this.#at[run]!;
       if (row === this.#endRow) return 'done';
       const toLast = this.#last < 0 ? 1 : order.compare(row, this.#last);
-      if (toLast < 0) throw unsorted(this.#runs[run]!.name);
+      if (toLast < 0) throw new UnsortedRunError(this.#runs[run]!.name);
       if (toLast === 0) this.#resolve(row++, run);
       else {
-        if (this.#selected === room) return 'full';
+        // Looked at each time: resolving a row may have taken back one that was written out already.
+        const room = this.#rowGroupRows - this.#outRows;
+        if (this.#selected >= room) return 'full';
         // A run that wins twice in succession may go on winning: find out how far.
         const stop = run === this.#lastRun && this.#strict[run] ? this.#endOfRun(run, row, room) : row + 1;
         while (row < stop) selection[this.#selected++] = row++;
@@ -315,8 +316,13 @@ export class Merge {
   }
 }
 
-function unsorted(name: string): InvalidRequestError {
-  return new InvalidRequestError('INPUT_READ_ERROR', `${name} is not sorted by primary key and time`, {
-    fields: { key: name },
-  });
+/** A run whose rows do not ascend. */
+export class UnsortedRunError extends InvalidRequestError {
+  /** The run's name. */
+  readonly run: string;
+
+  constructor(run: string) {
+    super('INPUT_READ_ERROR', `${run} is not sorted by primary key and time`, { fields: { key: run } });
+    this.run = run;
+  }
 }

@@ -245,6 +245,27 @@ describe('what is there already', () => {
     expect(rows).toEqual(Array.from({ length: 8 }, (_, i) => ({ InstanceType: `m${i}`, sps: i })));
   });
 
+  test('files that are out of order are sorted first', async () => {
+    for (let slot = 0; slot < 8; slot++) {
+      const sql = `SELECT 'm' || (i * 7 % 10) AS "InstanceType", 'r' || (i % 3) AS "Region", 'z' || i AS "AZ",
+        TIMESTAMPTZ '2026-01-01 00:00:00+00' + INTERVAL (${slot} * 600 + 599 - i) SECOND AS "Time",
+        (i + ${slot})::BIGINT AS "SPS", i % 5 = 0 AS "Ceased" FROM range(500) t(i)`;
+      const location = { bucket: tier.bucket, key: hotKey(slot) };
+      const order = slot % 2 === 0 ? ' ORDER BY 1, 2, 3, 4' : '';
+      await tier.lake.writer.create(location, await parquetOf(sql + order, 'ROW_GROUP_SIZE 2048'));
+    }
+    expect(await tier.compact({ mode: 'catch_up' })).toMatchObject({ outcome: 'compacted', levels: [0, 1] });
+    const [found] = await queryParquet(
+      await bytesOf(tier, tier.store.keyOf(name(0, 0, 7))),
+      `WITH n AS (SELECT *, row_number() OVER () AS n FROM {file}), o AS (
+         SELECT *, row_number() OVER (ORDER BY "InstanceType", "Region", "AZ", "Time") AS o FROM n)
+       SELECT count(*)::INT AS rows, sum("SPS")::INT AS sum, count(*) FILTER (n <> o)::INT AS astray,
+              count(*) FILTER ("Ceased")::INT AS ceased FROM o`,
+    );
+    const sum = (8 * 500 * 499) / 2 + 500 * 28;
+    expect(found).toEqual({ rows: 4_000, sum, astray: 0, ceased: 800 });
+  });
+
   test('a manifest that sorts by other columns is refused', async () => {
     const manifest: WarmManifest = emptyManifest(8, 'aws', ['Region'], JANUARY);
     await tier.putManifest(manifest);
