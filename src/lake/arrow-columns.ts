@@ -87,7 +87,10 @@ export function parseIsoMicros(text: string): number {
   let offset = 0;
   if (zone !== 'Z' && zone !== 'z') {
     const digits = zone.slice(1).replace(':', '').padEnd(4, '0');
-    offset = (Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2))) * (zone[0] === '-' ? -1 : 1);
+    const hours = Number(digits.slice(0, 2));
+    const minutes = Number(digits.slice(2));
+    if (hours > 23 || minutes > 59) return Number.NaN;
+    offset = (hours * 60 + minutes) * (zone[0] === '-' ? -1 : 1);
   }
   return (date.getTime() - offset * 60_000) * 1_000 + micros;
 }

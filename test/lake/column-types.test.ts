@@ -4,14 +4,20 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import {
   DateMillisecond,
   Dictionary,
+  Field,
   Float16,
+  Float64,
   Int32,
   LargeUtf8,
+  Schema,
+  Table,
   TimestampMillisecond,
   TimestampNanosecond,
   TimestampSecond,
+  tableToIPC,
   Uint64,
   Utf8,
+  Utf8View,
   type Vector,
   vectorFromArray,
 } from 'apache-arrow';
@@ -269,6 +275,38 @@ describe('refused, with the file and the column named:', () => {
     const failure = await readFailure(readBytes(bytes, { named: false }));
     expect(failure).toMatch(/^INPUT_READ_ERROR: a\.parquet.* column "internal_series_code"/);
   });
+});
+
+test('an embedded Arrow schema is heeded where Parquet says too little, string views and all', async () => {
+  const schema = new Schema([
+    new Field('unwanted', new Utf8View(), true),
+    new Field('internal_series_code', new Utf8View(), true),
+    new Field('obs_time', new TimestampSecond(), true),
+    new Field('value', new Float64(), true),
+  ]);
+  const embedded = Buffer.from(tableToIPC(new Table(schema), 'stream')).toString('base64');
+  const columns = [
+    { name: 'unwanted', type: 'BYTE_ARRAY', logical: 'utf8' },
+    { name: 'internal_series_code', type: 'BYTE_ARRAY', logical: 'utf8' },
+    { name: 'obs_time', type: 'INT64' },
+    VALUE,
+  ] as const;
+  const chunks = {
+    unwanted: { data: byteArrays('x', 'y', 'z') },
+    internal_series_code: { data: byteArrays('B', 'A', 'A') },
+    obs_time: { data: longs(1, 2, 3) },
+    value: { data: doubles(1, 2, 3) },
+  };
+  const bytes = handmadeParquet(columns, [{ rows: 3, chunks }], { keyValues: { 'ARROW:schema': embedded } });
+  expect(await readBytes(bytes, { named: false })).toEqual([
+    [2e6, 2],
+    [3e6, 3],
+  ]);
+  const damaged = { 'ARROW:schema': embedded.slice(0, 50) };
+  const without = handmadeParquet(columns, [{ rows: 3, chunks }], { keyValues: damaged });
+  expect(await readFailure(readBytes(without))).toBe(
+    'INPUT_READ_ERROR: a.parquet: column "obs_time" is of type Int64, must be a timestamp, a date or ISO text',
+  );
 });
 
 test('bytes that are text by their content only are no text', async () => {
