@@ -149,6 +149,64 @@ describe('a worker that stalls past its lease', () => {
   }, 60_000);
 });
 
+describe('a database that has no connections left in mid-run', () => {
+  test('fails the attempt as retryable, commits nothing by halves, and the run ends well', async () => {
+    const { default: pg } = await import('pg');
+    const scene = await rig.scene({ maxReceiveCount: 100 });
+    const { ledger, url } = await postgres.ledger();
+    const role = `limited_${new URL(url).pathname.slice(1)}`;
+    // Not a superuser, which no limit holds for, but with the owner's rights.
+    await ledger.run('make a role', async (db) => {
+      await sql`create role ${sql.id(role)} login password 'tidemill'`.execute(db);
+      await sql`grant tidemill to ${sql.id(role)}`.execute(db);
+    });
+    const limited = Object.assign(new URL(url), { username: role }).href;
+    const holders = [1, 2].map(() => new pg.Client({ connectionString: limited }));
+    try {
+      await Promise.all(Array.from({ length: 12 }, (_, n) => scene.put(`raw/${n}.csv`, body(n))));
+      const worker = await scene.worker({ ...SETTINGS, DATABASE_URL: limited });
+      const hold = scene.traffic.hold({ operation: 'PutObject', key: /projections\/.*parquet/ });
+      const request = ingestRequest({ requestId: 'exhausted', mapping: MAPPING });
+      await scene.send(request, { group: 'g', deduplication: 'exhausted' });
+      await hold.come(2);
+
+      // The others take all that there are, and the worker's own are cut.
+      await Promise.all(holders.map((holder) => holder.connect()));
+      const held = await Promise.all(
+        holders.map(async (one) => (await one.query('select pg_backend_pid() as pid')).rows[0].pid as number),
+      );
+      await ledger.run('use up', async (db) => {
+        await sql`alter role ${sql.id(role)} connection limit 2`.execute(db);
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity
+          where usename = ${role} and not (pid = any(${held}::int[]))`.execute(db);
+      });
+      hold.release(undefined);
+      const entry = await worker.logged('request retry', { timeoutMs: 30_000 });
+      expect(JSON.stringify(entry)).toContain('53300');
+      expect((await worker.get('/healthz')).status).toBe(200);
+      expect((await statuses(ledger)).SUCCESS).toBeUndefined();
+      const loaded = await ledger.run('read', (db) => db.selectFrom('file_loads').selectAll().execute());
+      expect(loaded).toEqual([]);
+      expect(await scene.keys('datasets/d/current/')).toEqual([]);
+
+      await ledger.run('set free', (db) => sql`alter role ${sql.id(role)} connection limit -1`.execute(db));
+      expect(await completed(scene, 'exhausted', 60_000)).toMatchObject({
+        status: 'SUCCESS',
+        files: { succeeded: 12, failed: 0 },
+        rows: 12,
+      });
+      expect(await statuses(ledger)).toEqual({ SUCCESS: 12 });
+      expect(lines(await datasetRows(scene))).toEqual(
+        Array.from({ length: 12 }, (_, n) => `V ${day(n)} ${n}`),
+      );
+      expect(worker.isRunning()).toBe(true);
+    } finally {
+      await scene.close();
+      await Promise.all(holders.map((holder) => holder.end()));
+    }
+  }, 120_000);
+});
+
 describe('a database that goes away in mid-run', () => {
   test.each(['is stopped', 'cuts its connections', 'turns read-only'])(
     '%s: nothing is half done, and the run ends well',

@@ -253,7 +253,7 @@ describe('a ledger that is away', () => {
     await own.close();
   });
 
-  test('tells a read-only database and a used-up pool apart from success', async () => {
+  test('a read-only database fails as retryable, and nothing is written', async () => {
     const name = new URL(url).pathname.slice(1);
     await ledger.run('lock', (db) =>
       sql`alter database ${sql.id(name)} set default_transaction_read_only = on`.execute(db),
