@@ -191,15 +191,13 @@ test('a job that takes longer than its deadline is stopped, tried again, and in 
   const scene = await rig.scene({ visibilityTimeout: 30, maxReceiveCount: 2 });
   await scene.dataset('d', { A: ROWS, B: ROWS });
   const worker = await scene.worker({ WORKER_JOB_DEADLINE_SECONDS: '1', WORKER_RETRY_FIRST_SECONDS: '0' });
-  scene.traffic.fault(
-    { operation: 'GetObject', key: /^datasets\/d\/projections/ },
-    { kind: 'delay', ms: 2_500 },
-  );
+  const hold = scene.traffic.hold({ operation: 'GetObject', key: /^datasets\/d\/projections/ });
   await scene.send(plainRequest({ runId: 'endless' }));
   expect(await scene.events.completed('endless')).toMatchObject({
     status: 'FAILURE',
     error: expect.stringMatching(/^INTERNAL_ERROR: .*longer than 1 second/),
   });
   expect((await scene.deadLetter())?.body).toContain('endless');
+  hold.release(DROPPED);
   expect(attempts([worker], 'endless')).toBe(2);
 });
