@@ -1,5 +1,6 @@
 /** Files of every kind through the whole path: what is taken, and what each bad one fails with, alone. */
 
+import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Ledger } from '../../src/ledger/database.ts';
@@ -28,6 +29,8 @@ beforeEach(async () => {
   ({ ledger, url } = await postgres.ledger());
 });
 
+/** Far below the 500 MB of five such lines. */
+const MAX_GROWTH_MB = 200;
 const HEAD = 'date,max,min';
 const row = (day: number) => `2026-01-${String(day).padStart(2, '0')},${day},-${day}`;
 const good = (day: number) => `${HEAD}\n${row(day)}\n`;
@@ -159,6 +162,39 @@ describe('one run over everything', () => {
     expect(metrics.get('tidemill_ingest_files_total{outcome="failed"}')).toBe(23);
     expect(metrics.get('etl_row_normalized_total{job="ingest_csv"}')).toBe(13);
   }, 150_000);
+});
+
+describe('a line of 100 MB', () => {
+  test('fails its file alone, in bounded memory', async () => {
+    const long = Buffer.alloc(100_000_000, 'x');
+    const of = (head: string) => Buffer.concat([Buffer.from(head), long]);
+    await scene.put('raw/1.csv', good(1));
+    const worker = await scene.worker({ DATABASE_URL: url });
+    await ingest(scene);
+    const peak = () => {
+      const kib = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${worker.pid}/status`, 'utf8'))?.[1];
+      return Number(kib) / 1024;
+    };
+    const before = peak();
+    await scene.put('raw/2 plain.csv', of(`${HEAD}\n`));
+    await scene.put('raw/3 packed.csv.gz', gzipSync(of(`${HEAD}\n`), { level: 1 }));
+    await scene.put('raw/4 quoted.csv.gz', gzipSync(of(`${HEAD}\n2026-01-02,"`), { level: 1 }));
+    await scene.put('raw/5 header.csv.gz', gzipSync(long, { level: 1 }));
+    await scene.put('raw/6.jsonl.gz', gzipSync(of('{"date":"'), { level: 1 }));
+    await scene.put('raw/7.csv', good(7));
+    const done = await ingest(scene, {}, 60_000);
+    expect(done).toMatchObject({ status: 'PARTIAL', files: { succeeded: 1, failed: 5, skipped: 1 } });
+    const errors = (done.failures as { error: string }[]).map(({ error }) => error);
+    expect(errors).toEqual([
+      expect.stringContaining('row 2 is longer than 8 MiB'),
+      expect.stringContaining('row 2 is longer than 8 MiB'),
+      expect.stringMatching(/row 2 (?:is longer than 8 MiB|has a quote that is never closed)/),
+      expect.stringContaining('row 1 is longer than 8 MiB'),
+      expect.stringMatching(/row 1 is longer than 8/),
+    ]);
+    expect(lines(await datasetRows(scene))).toHaveLength(4);
+    if (process.platform === 'linux') expect(peak() - before).toBeLessThan(MAX_GROWTH_MB);
+  }, 90_000);
 });
 
 describe('schema changes', () => {
