@@ -91,34 +91,6 @@ describe('a job that burns a core for longer than its visibility timeout', () =>
   }, 60_000);
 });
 
-test('a worker that is told to stop finishes its job within the grace period, not ready any more', async () => {
-  const scene = await sceneWithData();
-  const worker = await scene.worker({ ...LEASE, WORKER_CONCURRENCY: '2' });
-  const hold = scene.traffic.hold({ operation: 'PutObject', key: DATA });
-  await scene.send(plainRequest({ runId: 'in-hand' }));
-  await hold.come(1);
-  expect(await worker.get('/readyz')).toMatchObject({ status: 200 });
-  worker.signal('SIGTERM');
-  await eventually('readiness is withdrawn', async () => (await worker.get('/readyz')).status === 503);
-  expect((await worker.get('/readyz')).body).toContain('draining');
-  expect((await worker.get('/healthz')).status).toBe(200);
-  expect((await worker.get('/metrics')).status).toBe(200);
-  // The lease is renewed while draining, and nothing new is taken.
-  await scene.send(plainRequest({ runId: 'too-late', metricCode: 'other' }));
-  await never(4_000, async () => {
-    const { waiting, inFlight } = await scene.queued();
-    if (!worker.isRunning()) return 'the worker is gone';
-    return waiting === 1 && inFlight === 1 ? undefined : `${waiting} waiting, ${inFlight} in flight`;
-  });
-  hold.release();
-  expect(await worker.exit).toEqual({ code: 0, signal: null });
-  expect(await scene.events.completed('in-hand')).toMatchObject({ status: 'SUCCESS' });
-  expect(await scene.queued()).toEqual({ waiting: 1, inFlight: 0 });
-  expect(attempts([worker], 'in-hand')).toBe(1);
-  await scene.worker(LEASE);
-  expect(await scene.events.completed('too-late')).toMatchObject({ status: 'SUCCESS' });
-}, 60_000);
-
 test('an idle worker stops at once, in the middle of a long poll', async () => {
   const scene = await sceneWithData();
   const worker = await scene.worker();
@@ -128,7 +100,7 @@ test('an idle worker stops at once, in the middle of a long poll', async () => {
   expect(systemClock.monotonic() - asked).toBeLessThan(2_000);
 });
 
-describe('a lease that is lost', () => {
+describe('a lease', () => {
   const losses: Readonly<Record<string, Verdict>> = {
     'since SQS says that the handle is invalid': {
       kind: 'fail',
@@ -175,7 +147,35 @@ describe('a lease that is lost', () => {
     }
   });
 
-  test.each(Object.keys(losses))('%s, stops the job, and another worker does it', async (how) => {
+  test('is renewed while a worker that is told to stop, and not ready any more, finishes its job', async () => {
+    const scene = await sceneWithData();
+    const worker = await scene.worker({ ...LEASE, WORKER_CONCURRENCY: '2' });
+    const hold = scene.traffic.hold({ operation: 'PutObject', key: DATA });
+    await scene.send(plainRequest({ runId: 'in-hand' }));
+    await hold.come(1);
+    expect(await worker.get('/readyz')).toMatchObject({ status: 200 });
+    worker.signal('SIGTERM');
+    await eventually('readiness is withdrawn', async () => (await worker.get('/readyz')).status === 503);
+    expect((await worker.get('/readyz')).body).toContain('draining');
+    expect((await worker.get('/healthz')).status).toBe(200);
+    expect((await worker.get('/metrics')).status).toBe(200);
+    // The lease is renewed while draining, and nothing new is taken.
+    await scene.send(plainRequest({ runId: 'too-late', metricCode: 'other' }));
+    await never(4_000, async () => {
+      const { waiting, inFlight } = await scene.queued();
+      if (!worker.isRunning()) return 'the worker is gone';
+      return waiting === 1 && inFlight === 1 ? undefined : `${waiting} waiting, ${inFlight} in flight`;
+    });
+    hold.release();
+    expect(await worker.exit).toEqual({ code: 0, signal: null });
+    expect(await scene.events.completed('in-hand')).toMatchObject({ status: 'SUCCESS' });
+    expect(await scene.queued()).toEqual({ waiting: 1, inFlight: 0 });
+    expect(attempts([worker], 'in-hand')).toBe(1);
+    await scene.worker(LEASE);
+    expect(await scene.events.completed('too-late')).toMatchObject({ status: 'SUCCESS' });
+  }, 60_000);
+
+  test.each(Object.keys(losses))('that is lost %s stops the job, and another worker does it', async (how) => {
     const { scene, second, completed, sentAfterwards } = await runs.get(how)!;
     expect(completed).toMatchObject({ status: 'SUCCESS' });
     expect(sentAfterwards).toEqual([]);

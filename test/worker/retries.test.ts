@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Row } from '../support/conformance-cases.ts';
+import { eventually } from '../support/eventually.ts';
 import { plainRequest } from '../support/metric-requests.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import type { Scene } from '../support/scene.ts';
@@ -53,39 +54,86 @@ beforeAll(async () => {
 
 afterAll(() => rig.close());
 
-const outcomes = (runId: string) =>
-  worker.log
+/** Runs of their own that are sent before the tests begin, so that they wait for their retries together. */
+function prepared<T>(prepare: () => Promise<T>): () => T {
+  let value: { readonly is: T } | undefined;
+  beforeAll(async () => {
+    value = { is: await prepare() };
+  });
+  return () => value!.is;
+}
+
+const outcomes = (of: WorkerProcess, runId: string) =>
+  of.log
     .filter(({ outcome, run_id }) => outcome !== undefined && run_id === runId)
-    .map(({ outcome }) => outcome);
+    .map((line) => line.outcome);
 /** How often the run's data was written. */
-const writes = (metricCode: string) =>
-  scene.traffic.count({ operation: 'PutObject', key: new RegExp(`^metrics/${metricCode}/.*parquet$`) });
+const writes = (of: Scene, metricCode: string) =>
+  of.traffic.count({ operation: 'PutObject', key: new RegExp(`^metrics/${metricCode}/.*parquet$`) });
+/** The manifest of a run's own dataset, whose reading can be made to fail. */
+const manifestOf = (runId: string) => ({
+  operation: 'GetObject',
+  key: new RegExp(`^datasets/${runId}/current`),
+});
+
+async function withOwnDataset(where: Scene, runId: string) {
+  await where.dataset(runId, { A: ROWS, B: ROWS });
+  return plainRequest({ runId, metricCode: runId, inputs: { [runId]: ['A', 'B'] } });
+}
 
 describe('a failure that may pass', () => {
+  const s3Slow = prepared(async () => {
+    const request = await withOwnDataset(scene, 's3-slow');
+    const fault = scene.traffic.fault(manifestOf('s3-slow'), SLOW_DOWN, 2 * TRIES);
+    await scene.send(request);
+    return fault;
+  });
+
+  /** A run during which publishing an event of this kind fails until its attempt is given up. */
+  const unpublished = (runId: string, kind: string, inputs = ['A', 'B'], verdict = INTERNAL) =>
+    prepared(async () => {
+      const message = new RegExp(`metric_run_${kind}.*${runId}`);
+      const fault = scene.traffic.fault({ operation: 'Publish', message }, verdict, PUBLISHES);
+      await scene.send(plainRequest({ runId, metricCode: runId, inputs: { d: inputs } }));
+      return fault;
+    });
+  const noCompleted = unpublished('no-completed', 'completed');
+  const noStarted = unpublished('no-started', 'started', ['A', 'B'], DROPPED);
+  const noFailure = unpublished('no-failure', 'completed', ['A']);
+  const noBeat = prepared(async () => {
+    const runId = 'no-beat';
+    const hold = scene.traffic.hold({ operation: 'PutObject', key: /^metrics\/no-beat\/.*parquet/ });
+    const message = /metric_run_heartbeat.*no-beat/;
+    const beats = scene.traffic.fault({ operation: 'Publish', message }, INTERNAL);
+    await scene.send(plainRequest({ runId, metricCode: runId }));
+    return { hold, beats };
+  });
+  const noDelete = prepared(async () => {
+    let isOut = false;
+    let refused = 0;
+    noDlq.traffic.add(({ when, request: { operation, body } }) => {
+      isOut ||= operation === 'Publish' && /completed.*no-delete/.test(body?.message ?? '');
+      if (!isOut || when !== 'before' || operation !== 'DeleteMessage') return undefined;
+      return refused++ < TRIES ? INTERNAL : undefined;
+    });
+    await noDlq.send(plainRequest({ runId: 'no-delete', metricCode: 'no-delete' }));
+  });
+
   test('of S3 is tried again after a growing delay, and nothing is told of it', async () => {
     const runId = 's3-slow';
-    await scene.dataset(runId, { A: ROWS, B: ROWS });
-    const fault = scene.traffic.fault(
-      { operation: 'GetObject', key: new RegExp(`^datasets/${runId}/current`) },
-      SLOW_DOWN,
-      2 * TRIES,
-    );
-    await scene.send(plainRequest({ runId, metricCode: runId, inputs: { [runId]: ['A', 'B'] } }));
     expect(await scene.events.completed(runId)).toMatchObject({ status: 'SUCCESS' });
-    await scene.drained();
-    expect(fault.count).toBe(2 * TRIES);
-    expect(outcomes(runId)).toEqual(['retry', 'retry', 'succeeded']);
+    await settled('s3-slow', 'succeeded');
+    expect(s3Slow().count).toBe(2 * TRIES);
+    expect(outcomes(worker, runId)).toEqual(['retry', 'retry', 'succeeded']);
     expect(scene.events.of(runId, 'metric_run_completed')).toHaveLength(1);
     const received = worker.log
       .filter(({ msg, run_id }) => msg === 'request received' && run_id === runId)
       .map(({ time }) => Date.parse(String(time)));
-    const [first = 0, second = 0] = received.slice(1).map((at, i) => at - received[i]!);
-    // Half to all of 1 s, then of 2 s, in whole seconds; and the SDK's own tries.
-    expect(first).toBeGreaterThan(900);
-    expect(second).toBeGreaterThan(900);
-    expect(first + second).toBeLessThan(6_000);
-    const lines = worker.log.filter(({ outcome, run_id }) => outcome === 'retry' && run_id === runId);
-    expect(lines[0]).toMatchObject({
+    const delays = received.slice(1).map((at, i) => at - received[i]!);
+    // Half to all of 1 s, then of 2 s, in whole seconds.
+    for (const delay of delays) expect(delay).toBeGreaterThan(900);
+    const [first] = worker.log.filter(({ outcome, run_id }) => outcome === 'retry' && run_id === runId);
+    expect(first).toMatchObject({
       error_code: 'INPUT_READ_ERROR',
       s3_status: 503,
       s3_error: 'SlowDown',
@@ -94,116 +142,95 @@ describe('a failure that may pass', () => {
   });
 
   test('of publishing completed keeps the message; it is answered from the marker, not redone', async () => {
-    const runId = 'no-completed';
-    const fault = scene.traffic.fault(
-      { operation: 'Publish', message: new RegExp(`metric_run_completed.*${runId}`) },
-      INTERNAL,
-      PUBLISHES,
-    );
-    await scene.send(plainRequest({ runId, metricCode: runId }));
-    expect(await scene.events.completed(runId)).toMatchObject({ status: 'SUCCESS' });
-    await scene.drained();
-    expect(fault.count).toBe(PUBLISHES);
-    expect(outcomes(runId)).toEqual(['retry', 'answered']);
-    expect(writes(runId)).toBe(1);
+    expect(await scene.events.completed('no-completed')).toMatchObject({ status: 'SUCCESS' });
+    await settled('no-completed', 'answered');
+    expect(noCompleted().count).toBe(PUBLISHES);
+    expect(outcomes(worker, 'no-completed')).toEqual(['retry', 'answered']);
+    expect(writes(scene, 'no-completed')).toBe(1);
   });
 
   test('of publishing started ends the attempt before anything is done', async () => {
-    const runId = 'no-started';
-    scene.traffic.fault(
-      { operation: 'Publish', message: new RegExp(`metric_run_started.*${runId}`) },
-      DROPPED,
-      PUBLISHES,
-    );
-    await scene.send(plainRequest({ runId, metricCode: runId }));
-    expect(await scene.events.completed(runId)).toMatchObject({ status: 'SUCCESS' });
-    await scene.drained();
-    expect(outcomes(runId)).toEqual(['retry', 'succeeded']);
-    expect(writes(runId)).toBe(1);
+    expect(await scene.events.completed('no-started')).toMatchObject({ status: 'SUCCESS' });
+    await settled('no-started', 'succeeded');
+    expect(noStarted().count).toBe(PUBLISHES);
+    expect(outcomes(worker, 'no-started')).toEqual(['retry', 'succeeded']);
+    expect(writes(scene, 'no-started')).toBe(1);
   });
 
   test('of publishing a FAILURE keeps the message until the FAILURE is out', async () => {
-    const runId = 'no-failure';
-    scene.traffic.fault(
-      { operation: 'Publish', message: new RegExp(`metric_run_completed.*${runId}`) },
-      INTERNAL,
-      PUBLISHES,
-    );
-    await scene.send(plainRequest({ runId, metricCode: runId, inputs: { d: ['A'] } }));
-    expect(await scene.events.completed(runId)).toMatchObject({ status: 'FAILURE' });
-    await scene.drained();
-    expect(outcomes(runId)).toEqual(['retry', 'failed']);
-  });
-
-  test('of the acknowledgement brings the message again, and it is answered again', async () => {
-    const runId = 'no-delete';
-    let about: string | undefined;
-    let refused = 0;
-    const remove = scene.traffic.add(({ when, request }) => {
-      if (request.operation === 'Publish' && /completed.*no-delete/.test(request.body?.message ?? ''))
-        about = runId;
-      if (about === undefined || when !== 'before' || request.operation !== 'DeleteMessage') return undefined;
-      return refused++ < TRIES ? INTERNAL : undefined;
-    });
-    await scene.send(plainRequest({ runId, metricCode: runId }));
-    const first = await scene.events.completed(runId);
-    expect(await scene.events.completed(runId, { count: 2 })).toEqual(first);
-    await scene.drained();
-    remove();
-    expect(outcomes(runId)).toEqual(['succeeded', 'answered']);
-    expect(writes(runId)).toBe(1);
+    expect(await scene.events.completed('no-failure')).toMatchObject({ status: 'FAILURE' });
+    await settled('no-failure', 'failed');
+    expect(noFailure().count).toBe(PUBLISHES);
+    expect(outcomes(worker, 'no-failure')).toEqual(['retry', 'failed']);
   });
 
   test('of a heartbeat is no reason to stop the job', async () => {
-    const runId = 'no-beat';
-    const beats = scene.traffic.fault(
-      { operation: 'Publish', message: new RegExp(`metric_run_heartbeat.*${runId}`) },
-      INTERNAL,
-    );
-    const hold = scene.traffic.hold({
-      operation: 'PutObject',
-      key: new RegExp(`^metrics/${runId}/.*parquet`),
-    });
-    await scene.send(plainRequest({ runId, metricCode: runId }));
+    const { hold, beats } = noBeat();
     await worker.logged('Failed to publish metric_run_heartbeat', { timeoutMs: 10_000 });
     hold.release();
-    expect(await scene.events.completed(runId)).toMatchObject({ status: 'SUCCESS' });
-    await scene.drained();
+    expect(await scene.events.completed('no-beat')).toMatchObject({ status: 'SUCCESS' });
+    await settled('no-beat', 'succeeded');
     expect(beats.count).toBeGreaterThan(0);
-    expect(outcomes(runId)).toEqual(['succeeded']);
+    expect(outcomes(worker, 'no-beat')).toEqual(['succeeded']);
   });
+
+  test('of the acknowledgement brings the message again, and it is answered again', async () => {
+    noDelete();
+    const first = await noDlq.events.completed('no-delete');
+    expect(await noDlq.events.completed('no-delete', { count: 2 })).toEqual(first);
+    expect(writes(noDlq, 'no-delete')).toBe(1);
+  });
+
+  test('leaves nothing in the queue in the end', () => scene.drained());
+
+  /** Waits for the log line that ends the run's last attempt. */
+  async function settled(runId: string, outcome: string): Promise<void> {
+    await eventually(`${runId} is ${outcome}`, () => outcomes(worker, runId).includes(outcome));
+  }
 });
 
 describe('on the last attempt that the redrive policy allows', () => {
-  test('a failure that might pass is answered FAILURE, and the message is left to the redrive policy', async () => {
-    const runId = 'down';
-    await twice.dataset(runId, { A: ROWS, B: ROWS });
-    twice.traffic.fault({ operation: 'GetObject', key: /^datasets\/down\/current/ }, SLOW_DOWN);
-    const request = plainRequest({ runId, metricCode: runId, inputs: { [runId]: ['A', 'B'] } });
+  const down = prepared(async () => {
+    const request = await withOwnDataset(twice, 'down');
+    twice.traffic.fault(manifestOf('down'), SLOW_DOWN);
     await twice.send(request);
-    expect(await twice.events.completed(runId)).toMatchObject({
+    return request;
+  });
+  const revived = prepared(async () => {
+    const request = await withOwnDataset(noRedrive, 'revived');
+    const fault = noRedrive.traffic.fault(manifestOf('revived'), SLOW_DOWN);
+    await noRedrive.send(request);
+    return { request, fault };
+  });
+
+  test('a failure that might pass is answered FAILURE, and the message is left to the redrive policy', async () => {
+    const request = down();
+    expect(await twice.events.completed('down')).toMatchObject({
       status: 'FAILURE',
       error: expect.stringMatching(/^INPUT_READ_ERROR: .*SlowDown \(HTTP 503\)/),
     });
     expect(await twice.deadLetter()).toEqual({ body: JSON.stringify(request), attributes: {} });
     await twice.drained();
-    expect(twice.events.of(runId, 'metric_run_completed')).toHaveLength(1);
-    expect(twice.events.of(runId, 'metric_run_started')).toHaveLength(2);
+    expect(twice.events.of('down', 'metric_run_completed')).toHaveLength(1);
+    expect(twice.events.of('down', 'metric_run_started')).toHaveLength(2);
+  });
+
+  test('where that is unknown WORKER_MAX_ATTEMPTS counts, and the worker fills the dead-letter queue', async () => {
+    const { request } = revived();
+    expect(await noRedrive.events.completed('revived')).toMatchObject({ status: 'FAILURE' });
+    expect(await noRedrive.deadLetter()).toMatchObject({
+      body: JSON.stringify(request),
+      attributes: { reason: 'attempts_exhausted', detail: expect.stringMatching(/^INPUT_READ_ERROR: /) },
+    });
+    await noRedrive.drained();
+    expect(noRedrive.events.of('revived', 'metric_run_started')).toHaveLength(2);
   });
 
   test('a run that comes back from the dead-letter queue can still succeed', async () => {
-    const runId = 'revived';
-    await twice.dataset(runId, { A: ROWS, B: ROWS });
-    const fault = twice.traffic.fault(
-      { operation: 'GetObject', key: /^datasets\/revived\/current/ },
-      SLOW_DOWN,
-    );
-    const request = plainRequest({ runId, metricCode: runId, inputs: { [runId]: ['A', 'B'] } });
-    await twice.send(request);
-    const letter = await twice.deadLetter(20);
+    const { request, fault } = revived();
     fault.remove();
-    await twice.send(letter?.body, { group: runId, deduplication: `${runId}-again` });
-    expect(await twice.events.completed(runId, { count: 2 })).toMatchObject({ status: 'SUCCESS' });
+    await noRedrive.send(request, { deduplication: 'again' });
+    expect(await noRedrive.events.completed('revived', { count: 2 })).toMatchObject({ status: 'SUCCESS' });
   });
 });
 
@@ -234,21 +261,6 @@ describe('a message that is no request', () => {
     await noDlq.drained();
     expect(noDlq.traffic.count({ operation: 'SendMessage' })).toBe(0);
   });
-});
-
-test('where the redrive policy is unknown, WORKER_MAX_ATTEMPTS counts, and the worker fills the dead-letter queue', async () => {
-  const runId = 'counted';
-  noRedrive.traffic.fault({ operation: 'GetObject', key: /^datasets\/d\/current/ }, SLOW_DOWN);
-  const request = plainRequest({ runId, metricCode: runId });
-  await noRedrive.send(request);
-  expect(await noRedrive.events.completed(runId)).toMatchObject({ status: 'FAILURE' });
-  const letter = await noRedrive.deadLetter();
-  expect(letter).toMatchObject({
-    body: JSON.stringify(request),
-    attributes: { reason: 'attempts_exhausted', detail: expect.stringMatching(/^INPUT_READ_ERROR: /) },
-  });
-  await noRedrive.drained();
-  expect(noRedrive.events.of(runId, 'metric_run_started')).toHaveLength(2);
 });
 
 test('a queue that does not answer is asked again, more and more slowly, and its messages are taken in the end', async () => {
