@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '../common/clock.ts';
-import { InvalidRequestError } from '../common/errors.ts';
+import { codeOf, InvalidRequestError, messageOf } from '../common/errors.ts';
 import { retry } from '../common/retry.ts';
 import type { JsonObject } from '../contract/envelope.ts';
 import {
@@ -100,14 +100,24 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
   function jobOf(body: JsonObject, messageId: string): Job {
     const identity = identifyIngest(body);
     const request = parseIngestRunRequest(body);
-    const places = placesOf(request, policy);
     const { ledger } = parts;
     if (ledger === undefined) {
+      placesOf(request, policy);
       throw new InvalidRequestError(
         'CONFIG_ERROR',
         'Ingest runs need a database: DATABASE_URL is not set on this worker',
       );
     }
+    /** Answered FAILURE and not tried again: the ledger says so, and why, to who waits there. */
+    const refused = async (error: unknown, signal: AbortSignal): Promise<never> => {
+      if (error instanceof InvalidRequestError) {
+        const { requestId: runId, ingestionId } = request;
+        const refusal = { runId, ingestionId, code: codeOf(error), message: messageOf(error) };
+        await refuseRun(ledger, refusal, signal).catch(() => {});
+      }
+      throw error;
+    };
+    let places: RunPlaces | undefined;
     const answerOf = (event: IngestEvent): Answer => {
       const outcome =
         event.status === 'SUCCESS' ? 'succeeded' : event.status === 'PARTIAL' ? 'partial' : 'failed';
@@ -118,7 +128,7 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
       const { signal, progress, logger } = context;
       const result: IngestResult = await executeRun(
         request,
-        places,
+        places ?? placesOf(request, policy),
         { lake, ledger: ledger!, pool, clock, observer, logger, settings },
         {
           signal,
@@ -138,12 +148,7 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
             });
           },
         },
-      ).catch(async (error: unknown) => {
-        // Answered FAILURE and not tried again: the ledger must not go on saying that it runs.
-        if (error instanceof InvalidRequestError)
-          await refuseRun(ledger!, request.requestId, signal).catch(() => {});
-        throw error;
-      });
+      ).catch(async (error: unknown) => await refused(error, signal));
       const event = ingestCompleted(identity, result);
       const scope = {
         ingestionId: request.ingestionId,
@@ -172,6 +177,11 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
       },
       async answer({ signal }) {
         await ledger.migrate(signal);
+        try {
+          places = placesOf(request, policy);
+        } catch (error) {
+          return await refused(error, signal);
+        }
         const stored = await storedResult(ledger, request.requestId, signal);
         return stored === undefined ? undefined : answerOf(stored as IngestEvent);
       },

@@ -4,6 +4,8 @@ import { sql } from 'kysely';
 import { InvalidRequestError } from '../common/errors.ts';
 import type { Ledger } from './database.ts';
 import type { FileScope } from './file-ledger.ts';
+import { digestOfJson } from './idempotency-key.ts';
+import { storableText } from './ledger-failure.ts';
 import type { RunStatus } from './tables.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -141,13 +143,52 @@ export interface RunEnd {
   readonly result: Json;
 }
 
-/** Takes down that a run was refused; it has no stored answer, so that it may be asked for again. */
-export async function refuseRun(ledger: Ledger, runId: string, signal?: AbortSignal): Promise<void> {
-  await ledger.run(
+export interface Refusal {
+  readonly runId: string;
+  readonly ingestionId: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A refused run may have no row of its own, as its ingestion may have none: the load log keeps the reason. */
+const refusalKey = (runId: string) => digestOfJson({ refused_run: runId });
+
+/** Takes down that a run was refused, and why; it has no stored answer, so that it may be asked for again. */
+export async function refuseRun(ledger: Ledger, refusal: Refusal, signal?: AbortSignal): Promise<void> {
+  const { runId, ingestionId, code } = refusal;
+  const message = storableText(`${code}: ${refusal.message}`);
+  await ledger.transact(
     'refuse a run',
-    (db) =>
-      sql`update runs set status = 'FAILURE', finished_at = now(), updated_at = now()
-        where id = ${runId} and status = 'RUNNING'`.execute(db),
+    async (tx) => {
+      await sql`update runs set status = 'FAILURE', finished_at = now(), updated_at = now()
+        where id = ${runId} and status = 'RUNNING'`.execute(tx);
+      await sql`insert into load_log (source, idempotency_key, status, payload_meta, error_message)
+        values (${ingestionId}, ${refusalKey(runId)}, 'failed', ${JSON.stringify({ refused_run: runId })}::jsonb,
+          ${message})
+        on conflict (source, idempotency_key) do update set error_message = excluded.error_message,
+          updated_at = now()`.execute(tx);
+    },
+    signal,
+  );
+}
+
+/** Why a run was refused, or undefined where it was not. */
+export async function refusalOf(
+  ledger: Ledger,
+  run: Pick<Refusal, 'runId' | 'ingestionId'>,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  return await ledger.run(
+    'look for a refusal',
+    async (db) => {
+      const row = await db
+        .selectFrom('load_log')
+        .select('error_message')
+        .where('source', '=', run.ingestionId)
+        .where('idempotency_key', '=', refusalKey(run.runId))
+        .executeTakeFirst();
+      return row?.error_message ?? undefined;
+    },
     signal,
   );
 }
