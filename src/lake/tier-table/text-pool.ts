@@ -192,8 +192,9 @@ export class TextPool {
     }
     if (code + 2 > this.#offsets.length) {
       this.#offsets = grown(this.#offsets, Int32Array, code + 2);
-      this.#hashes = grown(this.#hashes, Int32Array, code + 1);
-      this.#followers = grown(this.#followers, Int32Array, code + 1);
+      // As long as the offsets, so that they are outgrown together.
+      this.#hashes = grown(this.#hashes, Int32Array, this.#offsets.length);
+      this.#followers = grown(this.#followers, Int32Array, this.#offsets.length);
     }
     this.#bytes.set(new Uint8Array(view.buffer, start, length), offset);
     this.#offsets[code + 1] = needed;

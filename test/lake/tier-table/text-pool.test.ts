@@ -25,6 +25,15 @@ describe('a text pool', () => {
     );
   });
 
+  test('knows every one of many texts again, however often it has grown', () => {
+    const pool = new TextPool();
+    const codes = Array.from({ length: 20_000 }, (_, i) => pool.internString(`text ${i}`));
+    codes.forEach((code, i) => {
+      if (pool.internString(`text ${i}`) !== code) throw new Error(`text ${i} has two codes`);
+    });
+    expect(pool.size).toBe(codes.length + 1);
+  });
+
   test('interns a column as it interns its texts one by one', () => {
     fc.assert(
       fc.property(texts, (all) => {
