@@ -201,6 +201,8 @@ async function carryOut(
     );
     if (outcome === undefined) return undefined;
     if (outcome.kind === 'written') {
+      const { unsorted } = outcome.facts;
+      if (unsorted.length > 0) parts.warn('files that were out of order were sorted first', { unsorted });
       outputs.set(merge.name, outcome.facts);
       i++;
       continue;

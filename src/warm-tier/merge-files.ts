@@ -39,6 +39,8 @@ export interface MergedFacts extends WarmFileFacts {
   readonly bytes: number;
   /** Rows that were dropped since another of their key and time stayed. */
   readonly duplicates: number;
+  /** Inputs that were out of order and had to be sorted first: files of other writers. */
+  readonly unsorted: readonly string[];
 }
 
 export interface MergeContext {
@@ -136,7 +138,10 @@ async function mergeInto(
     const outcome = await upload.finish();
     if (outcome.outcome === 'conflict') return { kind: 'taken' };
     const { rowsWritten: rows, duplicates } = merge.counts;
-    return { kind: 'written', facts: { rows, bytes: outcome.size, duplicates, ...times.range() } };
+    return {
+      kind: 'written',
+      facts: { rows, bytes: outcome.size, duplicates, unsorted: [...unsorted], ...times.range() },
+    };
   } finally {
     await upload.abort();
   }

@@ -6,7 +6,7 @@ import type { HotUploadResult } from '../../src/contract/tier-requests.ts';
 import { fail } from '../lake/fault-lake.ts';
 import { closeDuckDb, parquetOf, queryParquet } from '../support/parquet.ts';
 import { bytesOf, openTierLake, type TierLake } from '../support/tier-lake.ts';
-import { hotKey, type JsonRow, rowsOfSlot } from '../support/tiers.ts';
+import { hotKey, type JsonRow, rowsOfSlot, rowTime } from '../support/tiers.ts';
 
 let tier: TierLake;
 let sources = 0;
@@ -219,6 +219,25 @@ describe('a source', () => {
       { Ceased: true, rows: 3 },
     ]);
   });
+});
+
+test('a hot file of many texts is sorted, and has each key and time once', async () => {
+  const rows = Array.from({ length: 12_000 }, (_, i) => ({
+    ...row,
+    InstanceType: `m${(i * 7) % 1_500}.large`,
+    Region: `r${i % 17}`,
+    AZ: `az${i % 4_100}`,
+    Time: rowTime(21, i % 600),
+  }));
+  await tier.upload(21, [...rows, ...rows]);
+  const [found] = await queryParquet(
+    await bytesOf(tier, hotKey(21)),
+    `WITH n AS (SELECT *, row_number() OVER () AS n FROM {file}), o AS (
+       SELECT *, row_number() OVER (ORDER BY "InstanceType", "Region", "AZ", "Time") AS o FROM n)
+     SELECT count(*)::INT AS rows, count(*) FILTER (n <> o)::INT AS astray FROM o`,
+  );
+  const keys = new Set(rows.map((one) => JSON.stringify(Object.values(one))));
+  expect(found).toEqual({ rows: keys.size, astray: 0 });
 });
 
 test('a hot file has the documented types and order, as DuckDB sees it', async () => {

@@ -9,6 +9,10 @@ import { aws, bytesOf, openTierLake, type TierLake } from '../support/tier-lake.
 import { hotKey, JANUARY, namedKeys, rowsOfSlot } from '../support/tiers.ts';
 
 let tier: TierLake;
+/** Nothing of ours is out of order. */
+const warn = (message: string) => {
+  throw new Error(message);
+};
 
 beforeEach(async () => {
   await tier?.close();
@@ -24,7 +28,7 @@ afterAll(async () => {
 async function fill(from: number, to: number): Promise<void> {
   for (let slot = from; slot < to; slot++) {
     await tier.upload(slot, rowsOfSlot(slot, 4));
-    await tier.compact(slot);
+    await tier.compact(slot, { warn });
   }
 }
 
@@ -254,7 +258,12 @@ describe('what is there already', () => {
       const order = slot % 2 === 0 ? ' ORDER BY 1, 2, 3, 4' : '';
       await tier.lake.writer.create(location, await parquetOf(sql + order, 'ROW_GROUP_SIZE 2048'));
     }
-    expect(await tier.compact({ mode: 'catch_up' })).toMatchObject({ outcome: 'compacted', levels: [0, 1] });
+    const warnings: unknown[] = [];
+    const warn = (_: string, fields: unknown) => warnings.push(fields);
+    const compacted = await tier.compact({ mode: 'catch_up' }, { warn });
+    expect(compacted).toMatchObject({ outcome: 'compacted', levels: [0, 1] });
+    const astray = [1, 3, 5, 7].map((slot) => `s3://${tier.bucket}/${hotKey(slot)}`);
+    expect(warnings).toEqual([{ unsorted: expect.arrayContaining(astray) }]);
     const [found] = await queryParquet(
       await bytesOf(tier, tier.store.keyOf(name(0, 0, 7))),
       `WITH n AS (SELECT *, row_number() OVER () AS n FROM {file}), o AS (

@@ -26,6 +26,7 @@ let manifest: WarmManifest;
 let races = 0;
 const outcomes = new Map<string, number>();
 const missing: string[] = [];
+const warnings: string[] = [];
 let snapshots = 0;
 let filesRead = 0;
 
@@ -46,7 +47,12 @@ async function work(waiting: number[]): Promise<void> {
     if (slot % 10 === 7) continue;
     // As requests come from a queue: not all at one moment.
     await systemClock.sleep(random() * PAUSE_MS);
-    const compacted = await tier.compact(slot, { readerGraceMs: GRACE_MS, maxRaces: 500, random });
+    const compacted = await tier.compact(slot, {
+      readerGraceMs: GRACE_MS,
+      maxRaces: 500,
+      random,
+      warn: (message) => warnings.push(message),
+    });
     races += compacted.races;
     outcomes.set(compacted.outcome, (outcomes.get(compacted.outcome) ?? 0) + 1);
   }
@@ -106,6 +112,10 @@ test('every row is there once', async () => {
   expect(rows.map(({ id }) => String(id)).sort()).toEqual(uploaded.sort());
   const told = manifest.levels.flat().reduce((sum, { rows: count }) => sum + (count ?? Number.NaN), 0);
   expect(told).toBe(SLOTS * ROWS);
+});
+
+test('and no file is out of order', () => {
+  expect(warnings).toEqual([]);
 });
 
 test('the levels are those that m = 8 arithmetic demands', () => {
