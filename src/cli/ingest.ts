@@ -182,6 +182,7 @@ async function replay(terminal: Terminal, options: ReplayOptions): Promise<void>
       ...request.options,
       force: options.force === true,
       retryFailed: options.failed === true || options.force === true,
+      failedOnly: options.failed === true && options.force !== true,
     },
   });
   const { sendAndWatch } = await import('./ingest-follow.ts');
@@ -226,11 +227,11 @@ export const addIngest: CommandModule = (program, terminal) => {
     .command('replay')
     .summary('carry out the latest request of an ingestion again')
     .description(
-      'Takes up new and changed files; with --failed those that failed too, with --force all of them.',
+      'Takes up new and changed files; with --failed only those that failed, with --force all of them.',
     )
     .requiredOption('--source <ingestion>', 'the ingestion, as `tidemill ledger runs` shows it')
     .option('--since <time>', 'only files modified since: a time, or an age as 24h')
-    .option('--failed', 'try again what failed')
+    .option('--failed', 'try again what failed, mended or not, and nothing else')
     .option('--force', 'read all again, changed or not')
     .addOption(timeoutOption())
     .action(async (options: ReplayOptions) => await replay(terminal, options));

@@ -47,8 +47,20 @@ export interface IngestParts {
 
 const FAMILY = 'ingest_run';
 
+/**
+ * `options.failedOnly`, which is of this one message and not of the request that the ledger keeps: a later
+ * replay of the ingestion is not held to it.
+ */
+function failedOnlyOf(body: JsonObject): boolean {
+  const { options } = body;
+  const value =
+    typeof options === 'object' && options !== null && 'failedOnly' in options ? options.failedOnly : false;
+  if (typeof value === 'boolean') return value;
+  throw new InvalidRequestError('CONFIG_ERROR', 'options.failedOnly: must be true or false');
+}
+
 /** The places that a request names, each checked; CONFIG_ERROR names the field. */
-export function placesOf(request: IngestRunRequest, policy: BucketPolicy): RunPlaces {
+export function placesOf(request: IngestRunRequest, policy: BucketPolicy): Omit<RunPlaces, 'failedOnly'> {
   const { source, target } = request;
   const whole = /^s3:\/\/([^/]+)\/?$/.exec(source.prefix);
   const prefix =
@@ -117,7 +129,8 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
       }
       throw error;
     };
-    let places: RunPlaces | undefined;
+    const failedOnly = failedOnlyOf(body);
+    let places: ReturnType<typeof placesOf> | undefined;
     const answerOf = (event: IngestEvent): Answer => {
       const outcome =
         event.status === 'SUCCESS' ? 'succeeded' : event.status === 'PARTIAL' ? 'partial' : 'failed';
@@ -128,7 +141,7 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
       const { signal, progress, logger } = context;
       const result: IngestResult = await executeRun(
         request,
-        places ?? placesOf(request, policy),
+        { ...(places ?? placesOf(request, policy)), failedOnly },
         { lake, ledger: ledger!, pool, clock, observer, logger, settings },
         {
           signal,

@@ -20,6 +20,8 @@ import { type ProcessParts, processFiles } from './process-files.ts';
 export interface RunPlaces {
   readonly source: SourceQuery;
   readonly dataset: Dataset;
+  /** Only files that failed before are taken up. */
+  readonly failedOnly: boolean;
 }
 
 export interface RunHooks {
@@ -48,10 +50,16 @@ export async function executeRun(
   const { ledger, lake, clock, settings, logger } = parts;
   const { requestId: runId, ingestionId, options } = request;
   const { signal } = hooks;
-  const { dataset } = places;
+  const { dataset, failedOnly } = places;
   const started = clock.monotonic();
   const interpretation = interpretationOf(request);
-  const scope: FileScope = { ingestionId, runId, interpretation, leaseSeconds: settings.leaseSeconds };
+  const scope: FileScope = {
+    ingestionId,
+    runId,
+    interpretation,
+    leaseSeconds: settings.leaseSeconds,
+    ownOnly: failedOnly,
+  };
 
   await ledger.migrate(signal);
   const knownColumns = await beginRun(
@@ -66,7 +74,7 @@ export async function executeRun(
     },
     signal,
   );
-  const found = await discover(lake.store, ledger, scope, places.source, options, signal);
+  const found = await discover(lake.store, ledger, scope, places.source, { ...options, failedOnly }, signal);
   const { taken, discovered, missing, missingFiles } = found;
   if (missing > 0) {
     logger.warn({ missing, files: missingFiles }, 'files that were loaded are gone; their data stays');

@@ -32,6 +32,8 @@ export interface FileScope {
   /** Runs of one interpretation share their files; another interpretation has them read again. */
   readonly interpretation: string;
   readonly leaseSeconds: number;
+  /** Claim only what this run itself has put up, not what others left. */
+  readonly ownOnly?: boolean;
 }
 
 export interface FindOptions {
@@ -39,6 +41,8 @@ export interface FindOptions {
   readonly retryFailed: boolean;
   /** Take up everything, but what this run has done already. */
   readonly force: boolean;
+  /** Take up what failed, changed since or not, and nothing else. */
+  readonly failedOnly?: boolean;
 }
 
 /** Takes down a page of found files; returns how many of them are to be processed because of it. */
@@ -55,6 +59,7 @@ export async function recordFound(
   const sizes = files.map(({ size }) => size);
   const times = files.map(({ modified }) => modified / 1000);
   const etags = files.map(({ etag }) => etag);
+  const { retryFailed, force, failedOnly = false } = options;
   return await ledger.run(
     'record found files',
     async (db) => {
@@ -64,6 +69,8 @@ export async function recordFound(
         select ${ingestionId}, ${runId}, path, size, to_timestamp(seconds), etag, 'DISCOVERED'
           from unnest(${paths}::text[], ${sizes}::bigint[], ${times}::double precision[], ${etags}::text[])
             as found (path, size, seconds, etag)
+          where not ${failedOnly}::boolean or exists (select 1 from processed_files p
+            where p.ingestion_id = ${ingestionId} and p.file_path = path and p.status = 'FAILED')
         on conflict (ingestion_id, file_path) do update set
           run_id = excluded.run_id, file_size_bytes = excluded.file_size_bytes,
           file_modified_at = excluded.file_modified_at, file_etag = excluded.file_etag,
@@ -72,12 +79,13 @@ export async function recordFound(
           retry_count = case when f.status = 'FAILED' and f.file_etag = excluded.file_etag
             then f.retry_count + 1 else 0 end
         where not (f.status = 'PROCESSING' and f.updated_at >= now() - make_interval(secs => ${leaseSeconds}))
+          and (f.status = 'FAILED' or not ${failedOnly}::boolean)
           and (f.file_etag <> excluded.file_etag or f.file_modified_at <> excluded.file_modified_at
             or f.file_size_bytes <> excluded.file_size_bytes
             or (select r.interpretation from runs r where r.id = f.run_id) is distinct from ${interpretation}
             or (f.run_id is distinct from ${runId}
-              and ((f.status = 'FAILED' and ${options.retryFailed}::boolean)
-                or (f.status in ('SUCCESS', 'FAILED', 'SKIPPED') and ${options.force}::boolean))))
+              and ((f.status = 'FAILED' and ${retryFailed}::boolean)
+                or (f.status in ('SUCCESS', 'FAILED', 'SKIPPED') and ${force}::boolean))))
         returning id`.execute(db);
       return taken.rows.length;
     },
@@ -131,7 +139,7 @@ export async function claimFile(
   scope: FileScope,
   signal?: AbortSignal,
 ): Promise<ClaimedFile | undefined> {
-  const { ingestionId, runId, interpretation, leaseSeconds } = scope;
+  const { ingestionId, runId, interpretation, leaseSeconds, ownOnly = false } = scope;
   const open = [
     sql`p.status = 'DISCOVERED'`,
     sql`p.status = 'PROCESSING' and p.updated_at < now() - make_interval(secs => ${leaseSeconds})`,
@@ -146,6 +154,7 @@ export async function claimFile(
           where f.id = (
             select p.id from processed_files p
             where p.ingestion_id = ${ingestionId} and ${state}
+              and (p.run_id = ${runId} or not ${ownOnly}::boolean)
               and p.run_id in (select r.id from runs r
                 where r.ingestion_id = ${ingestionId} and r.interpretation = ${interpretation})
             order by p.id limit 1 for update skip locked)

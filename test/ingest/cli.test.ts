@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { environment } from '../../src/local/resources.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { datasetRows, lines } from '../support/ingest-scene.ts';
@@ -23,6 +23,57 @@ afterAll(async () => {
   await rig.close();
   await postgres.close();
 });
+
+describe('a run that is refused before it begins', () => {
+  const words = ['ingest', 's3://elsewhere/raw/', '--dataset', 'd', '--time', 't', '--values', '*'];
+
+  test('ends the command with the reason, and stands in the load log', async () => {
+    const scene = await rig.scene();
+    const { url } = await postgres.ledger();
+    await scene.worker({ DATABASE_URL: url });
+    const env = { ...environment(scene.resources), DATABASE_URL: url };
+    const run = (...args: string[]) => runCli(args, { cwd: tmpdir(), env });
+    const ran = await run(...words);
+    expect(ran.code).toBe(1);
+    const reason = 'CONFIG_ERROR: source.prefix: the bucket "elsewhere" is not allowed';
+    expect(ran.stderr).toContain(`error: the run was refused: ${reason}`);
+    expect((await run('ledger', 'log', '--status', 'failed', '--json')).stdout).toContain('is not allowed');
+
+    await scene.put('raw/a.csv', 'date,max\n2026-01-01,1\n');
+    const of = (dataset: string) =>
+      run(
+        ...['ingest', `s3://${scene.resources.bucket}/raw/`, '--dataset', dataset, '--time', 'date'],
+        ...['--values', 'max=T', '--ingestion', 'i'],
+      );
+    expect((await of('d')).code).toBe(0);
+    const other = await of('e');
+    expect(other.code).toBe(1);
+    expect(other.stderr).toContain('"i" writes to dataset "d"');
+  }, 60_000);
+});
+
+test('replay --failed takes up what failed, and nothing else', async () => {
+  const scene = await rig.scene();
+  const { url } = await postgres.ledger();
+  await scene.worker({ DATABASE_URL: url });
+  const env = { ...environment(scene.resources), DATABASE_URL: url };
+  const run = async (...args: string[]) => (await runCli(args, { cwd: tmpdir(), env })).stdout;
+  const of = (day: number, value: string | number) => `date,max\n2026-01-0${day},${value}\n`;
+  await scene.put('raw/1.csv', of(1, 1));
+  await scene.put('raw/2.csv', of(2, 'x'));
+  await run(
+    ...['ingest', `s3://${scene.resources.bucket}/raw/`, '--dataset', 'd', '--time', 'date'],
+    ...['--values', 'max=T', '--ingestion', 'i'],
+  );
+  await scene.put('raw/1.csv', of(1, 10));
+  await scene.put('raw/2.csv', of(2, 2));
+  await scene.put('raw/3.csv', of(3, 3));
+  expect(await run('replay', '--source', 'i', '--failed')).toContain('succeeded 1');
+  expect(lines(await datasetRows(scene))).toEqual(['T 2026-01-01 1', 'T 2026-01-02 2']);
+  // Later ones are not held to it.
+  expect(await run('replay', '--source', 'i')).toContain('succeeded 2');
+  expect(lines(await datasetRows(scene))).toEqual(['T 2026-01-01 10', 'T 2026-01-02 2', 'T 2026-01-03 3']);
+}, 60_000);
 
 test('a folder is ingested, looked at, mended and replayed', async () => {
   const scene = await rig.scene();
