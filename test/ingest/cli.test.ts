@@ -52,6 +52,23 @@ describe('a run that is refused before it begins', () => {
   }, 60_000);
 });
 
+test('a refusal by a worker without a ledger is heard in the queue of events', async () => {
+  const scene = await rig.scene();
+  const { url } = await postgres.ledger();
+  await scene.worker();
+  await scene.events.stop(); // The queue is the command's.
+  const { pathname } = new URL(scene.resources.eventsQueueUrl);
+  const env = {
+    ...environment(scene.resources),
+    DATABASE_URL: url,
+    AWS_SQS_EVENTS_QUEUE_URL: new URL(pathname, scene.resources.endpoint).href,
+  };
+  const words = ['ingest', `s3://${scene.resources.bucket}/raw/`, '--dataset', 'd', '--time', 't'];
+  const ran = await runCli([...words, '--values', '*', '--timeout', '30'], { cwd: tmpdir(), env });
+  expect(ran.stderr).toContain('error: the run was refused: CONFIG_ERROR: Ingest runs need a database');
+  expect(ran.code).toBe(1);
+}, 60_000);
+
 test('replay --failed takes up what failed, and nothing else', async () => {
   const scene = await rig.scene();
   const { url } = await postgres.ledger();
