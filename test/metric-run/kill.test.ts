@@ -36,7 +36,7 @@ const SETTINGS = {
 const CREW = 3;
 const ROWS = Array.from({ length: 100 }, (_, i): Row => [i * 86_400_000_000, i]);
 /** Random doubles hardly compress: more than a part of 8 MiB. */
-const MANY = 1_200_000;
+const MANY = 1_100_000;
 const SMALL = 'series/A/small.parquet';
 const LARGE = 'series/A/large.parquet';
 const PARTS_STEP = /Multipart|UploadPart|large\.parquet #2$/;

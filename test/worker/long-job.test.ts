@@ -47,7 +47,7 @@ describe('a job that burns a core for longer than its visibility timeout', () =>
     const scene = await rig.scene({ visibilityTimeout: 3 });
     await putBurnDataset(scene);
     const workers = await Promise.all([scene.worker(LEASE), scene.worker(LEASE)]);
-    await scene.send(burnRequest(14, { runId: 'long' }));
+    await scene.send(burnRequest(11, { runId: 'long' }));
     const started = await scene.events.next('long', 'metric_run_started');
     await scene.events.completed('long', { timeoutMs: 60_000 });
     await scene.drained();

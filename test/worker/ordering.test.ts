@@ -18,7 +18,7 @@ beforeAll(async () => {
   rig = await openRig();
   scene = await rig.scene({ visibilityTimeout: 30 });
   await scene.dataset('d', { A: ROWS, B: ROWS });
-  await scene.worker({ WORKER_CONCURRENCY: '3', WORKER_RETRY_FIRST_SECONDS: '1' });
+  await scene.worker({ WORKER_CONCURRENCY: '3', WORKER_HEARTBEAT_ENABLED: 'false' });
 });
 
 afterAll(() => rig.close());
