@@ -42,7 +42,7 @@ export const DEMOS: readonly DemoEntry[] = [
   },
   {
     name: 'tiers',
-    summary: 'change points of a spot market, written once and compacted as they come',
+    summary: 'change points of spot prices, compacted as they come',
     load: async () => (await import('./tiers.ts')).tiersDemo,
   },
 ];
