@@ -34,7 +34,7 @@ function patterned(length: number): Uint8Array {
   return new Uint8Array(words.buffer, 0, length);
 }
 
-const LARGE = patterned(2 * PART_BYTES + 12_345);
+const LARGE = patterned(PART_BYTES + 12_345);
 
 async function writeAll(upload: Upload, bytes: Uint8Array, step = 1_000_003): Promise<void> {
   for (let at = 0; at < bytes.length; at += step) await upload.write(bytes.subarray(at, at + step));
@@ -42,23 +42,23 @@ async function writeAll(upload: Upload, bytes: Uint8Array, step = 1_000_003): Pr
 
 /** Starts a large upload and tells its upload id, which S3 knows until it is completed or aborted. */
 async function startLarge(key: string): Promise<{ upload: Upload; isOpen: () => Promise<boolean> }> {
-  const ids: string[] = [];
+  const id = Promise.withResolvers<string>();
   rig.faults({
     when: 'before',
     operation: 'UploadPart',
     times: 99,
     verdict: async ({ query }: LocalRequest) => {
-      ids.push(query.uploadId ?? '');
+      id.resolve(query.uploadId!);
       return undefined;
     },
   });
   const upload = rig.lake.openUpload(rig.at(key));
   await writeAll(upload, LARGE);
+  const UploadId = await id.promise;
   const part = { Bucket: rig.bucket, Key: key, PartNumber: 99, Body: 'x' };
   return {
     upload,
     isOpen: async () => {
-      const UploadId = ids[0]!;
       const sent = rig.s3.send(new UploadPartCommand({ ...part, UploadId }));
       return await sent.then(
         () => true,
@@ -119,7 +119,6 @@ describe('what is larger', () => {
     expect(facts.metadata[PUT_ID]).toMatch(/^[0-9a-f]{32}$/);
     expect(rig.wire().slice(0, -2).toSorted()).toEqual([
       'CreateMultipartUpload 200',
-      'UploadPart 200',
       'UploadPart 200',
       'UploadPart 200',
     ]);
@@ -278,10 +277,10 @@ describe('what is larger', () => {
       },
     );
     const upload = rig.lake.openUpload(rig.at(key));
-    for (let i = 0; i < 2; i++) await writeAll(upload, LARGE);
+    for (let i = 0; i < 4; i++) await writeAll(upload, LARGE);
     await upload.finish();
     expect(most).toBe(2);
-    expect((await stored(key))?.length).toBe(2 * LARGE.length);
+    expect((await stored(key))?.length).toBe(4 * LARGE.length);
   });
 });
 
@@ -292,7 +291,7 @@ test('of many uploads of one object exactly one wins', async () => {
     { when: 'before', operation: 'CompleteMultipartUpload', times: 3, verdict: fail(500, 'InternalError') },
   );
   const outcomes = await Promise.all(
-    Array.from({ length: 5 }, async (_, writer) => {
+    Array.from({ length: 4 }, async (_, writer) => {
       const upload = rig.lake.openUpload(rig.at(key));
       await upload.write(LARGE);
       await upload.write(Buffer.from(`writer ${writer}`));

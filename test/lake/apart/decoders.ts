@@ -182,7 +182,7 @@ async function withheld(
 /** Sources that are left, at every point, each followed by a series that is read whole. */
 export function leaving() {
   return onStage(async ({ put, open, threads, rig }) => {
-    await put('long', fileOf(400));
+    await put('long', fileOf(120));
     await put('short', fileOf(2));
     const outcomes: Record<string, unknown> = {};
     const goesOn = async () => rowsAreRight(await drained(await open('short')), 200);
@@ -243,7 +243,7 @@ export function leaving() {
 /** How far a decoder reads on while nobody takes its batches. */
 export function backpressure() {
   return onStage(async ({ put, open, rig }) => {
-    await put('long', fileOf(400));
+    await put('long', fileOf(120));
     let seen = 0;
     const source = await open('long');
     rig.faults({
@@ -269,7 +269,7 @@ export function backpressure() {
 /** Threads that die: at work, while they are idle, and all at once. */
 export function deaths() {
   return onStage(async ({ put, open, threads, decoders }) => {
-    await put('long', fileOf(400));
+    await put('long', fileOf(120));
     const outcomes: Record<string, unknown> = {};
     const goesOn = async () => (await drained(await open('long'))).length;
 

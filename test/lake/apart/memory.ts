@@ -6,17 +6,14 @@ import { encodeSeries } from '../../../src/lake/series-encoder.ts';
 import { openSeries } from '../../../src/lake/series-reader.ts';
 import { memoryFile } from '../memory-file.ts';
 
-export interface MemoryInput {
-  readonly what: keyof typeof WORKS;
-  readonly times: number;
-}
+export type MemoryKind = keyof typeof WORKS;
 
 export interface MemoryReport {
-  /** Bytes of WASM memory after a tenth of the times, and at the end. */
+  /** Bytes of WASM memory that a tenth of the times took, and all of them. */
   readonly early: number;
   readonly late: number;
   /** Messages of the errors there were. */
-  readonly errors: string[];
+  readonly errors: readonly string[];
 }
 
 const BATCH = 8_192;
@@ -88,18 +85,23 @@ const WORKS = {
   'read, the file broken': () => read(files.broken),
 } as const satisfies Record<string, () => Promise<unknown>>;
 
-export const KINDS = Object.keys(WORKS) as MemoryInput['what'][];
-
 const bytes = () => parquetWasm().wasmMemory().buffer.byteLength;
 
-export async function measure({ what, times }: MemoryInput): Promise<MemoryReport> {
-  const errors = new Set<string>();
-  let early = 0;
-  for (let n = 0; n < times; n++) {
-    await WORKS[what]().catch((error: Error) => errors.add(error.message));
-    if (n === Math.floor(times / 10)) early = bytes();
+/** Each kind of work so many times over. */
+export async function measure(
+  times: Readonly<Record<MemoryKind, number>>,
+): Promise<Record<string, MemoryReport>> {
+  const reports: Record<string, MemoryReport> = {};
+  for (const [kind, count] of Object.entries(times) as [MemoryKind, number][]) {
+    const errors = new Set<string>();
+    let early = 0;
+    for (let n = 0; n < count; n++) {
+      await WORKS[kind]().catch((error: Error) => errors.add(error.message));
+      if (n === Math.floor(count / 10)) early = bytes();
+    }
+    reports[kind] = { early, late: bytes(), errors: [...errors] };
   }
-  return { early, late: bytes(), errors: [...errors] };
+  return reports;
 }
 
 /** Panics as the decoder raises them, and a fresh instance after each: megabytes that stay resident. */
