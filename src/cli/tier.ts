@@ -216,14 +216,14 @@ export const addTier: CommandModule = (program, terminal) => {
     .action((names: string[], options: Common) =>
       withTiers(options.env, (access) => list(terminal, access, names)),
     );
-  add('show', 'draw the levels of a month, and list its files')
+  add('show', 'draw and list the levels of a month')
     .argument('<provider>', 'as aws')
     .argument('<month>', 'as 2026-01')
     .option(...env)
     .action((name: string, month: string, options: Common) =>
       withTiers(options.env, (access) => show(terminal, access, name, monthArgument(month))),
     );
-  add('files', 'the exact files that a reader needs, ready to paste')
+  add('files', 'the exact files that a reader needs')
     .argument('<provider>', 'as aws')
     .argument('[month]', 'as 2026-01; or give --from and --to')
     .addOption(new Option('--format <format>', 'how to write them').choices([...FORMATS]).default('list'))
@@ -236,14 +236,14 @@ export const addTier: CommandModule = (program, terminal) => {
         files(terminal, access, name, month === undefined ? undefined : monthArgument(month), options),
       ),
     );
-  add('verify', 'check that every named file is there, sorted, whole and without a row twice')
+  add('verify', 'check every file that a month names')
     .argument('<provider>', 'as aws')
     .argument('<month>', 'as 2026-01')
     .option(...env)
     .action((name: string, month: string, options: Common) =>
       withTiers(options.env, (access) => verify(terminal, access, name, monthArgument(month))),
     );
-  add('orphans', 'files that no manifest names: list them, and with --delete delete them')
+  add('orphans', 'list or delete what no manifest names')
     .argument('<provider>', 'as aws')
     .argument('<month>', 'as 2026-01')
     .option('--delete', 'delete them')
