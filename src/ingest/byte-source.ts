@@ -85,6 +85,12 @@ export async function* inflate(
       if (total > limit) throw fileFault(`it grows to more than ${MAX_RATIO} times its size; is it a bomb?`);
       yield chunk;
     }
+    // Node undoes the first frame of a zstd file alone: what follows it must not be lost in silence.
+    if (stream.bytesWritten < size) {
+      throw fileFault(
+        `only ${stream.bytesWritten} of its ${size} bytes are one ${compression} frame; pack it as one`,
+      );
+    }
   } catch (error) {
     if (readFailure !== undefined) throw readFailure;
     if (error instanceof TidemillError) throw error;
