@@ -35,6 +35,7 @@ const TYPES: Readonly<Record<PhysicalType, number>> = {
 const LOGICAL = {
   utf8: structField(1, []),
   timestampMicros: structField(8, [flagField(1, true), structField(2, [structField(2, [])])]),
+  timestampNanos: structField(8, [flagField(1, true), structField(2, [structField(3, [])])]),
   float16: structField(15, []),
 } as const satisfies Record<string, ThriftField>;
 

@@ -208,7 +208,7 @@ describe('a server that falls silent', () => {
     ['promises too much', 2],
     ['has no length', 1],
   ])('and %s is left, and asked again', async (answer, requests) => {
-    await withLake(150, async (server, lake) => {
+    await withLake(500, async (server, lake) => {
       server.next(answer);
       const object = await lake.store.get(there);
       expect(object?.bytes).not.toBeInstanceOf(Buffer);

@@ -198,6 +198,21 @@ describe('statistics', () => {
     );
   });
 
+  test('in nanoseconds are cut as the rows are, at both ends of their range', async () => {
+    // Beyond 2^53 microseconds, where doubles step by two.
+    const first = -(2n ** 53n + 1n) * 1_000n - 1n;
+    const last = 2n ** 63n - 1n;
+    const times = longs(first, 0, last);
+    const statistics = { min: longs(first), max: longs(last) };
+    const nanos = { ...TIME, logical: 'timestampNanos' } as const;
+    const groups = [0, 1].map(() => ({
+      rows: 3,
+      chunks: { obs_time: { data: times, statistics }, value: { data: doubles(1, 2, 3) } },
+    }));
+    const rows = await readBytes(handmadeParquet([nanos, VALUE], groups));
+    expect(rows.map(([time]) => time)).toEqual([-(2 ** 53) - 2, 0, Number(last / 1_000n)]);
+  });
+
   test('are not needed: parquet-wasm without any, in many row groups out of order', async () => {
     const count = 5_000;
     const obs_time = vectorFromArray(
