@@ -188,15 +188,10 @@ export class Scene {
     return await readMetric(await this.get(`${outputs.data_prefix}${outputs.files[0]!.path}`));
   }
 
-  /** Ends the workers that still run, in order; those that do not end are killed. */
+  /** Ends the workers that still run, in order. */
   async stopWorkers(): Promise<Exit[]> {
     return await Promise.all(
-      this.#workers
-        .filter((worker) => worker.isRunning())
-        .map((worker) => {
-          const killing = setTimeout(() => worker.signal('SIGKILL'), 8_000);
-          return worker.stop().finally(() => clearTimeout(killing));
-        }),
+      this.#workers.filter((worker) => worker.isRunning()).map((worker) => worker.stop()),
     );
   }
 

@@ -33,7 +33,7 @@ export interface WorkerProcess {
   signal(signal: NodeJS.Signals): void;
   /** `kill -9`; resolves when it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM, and its end. */
+  /** SIGTERM, and its end; throws where it has not ended in time, after it was killed. */
   stop(): Promise<Exit>;
   readonly exit: Promise<Exit>;
 }
@@ -48,6 +48,9 @@ export const TEST_SETTINGS: Readonly<Record<string, string>> = {
   WORKER_THREADS: '2',
   LOG_LEVEL: 'info',
 };
+
+/** A worker's default grace period is longer; a test that waits so long says so. */
+const STOP_MS = 15_000;
 
 /** Starts one and waits until it takes requests. */
 export async function startWorkerProcess(
@@ -124,8 +127,16 @@ export function launch(name: string, environment: Readonly<Record<string, string
       await exit;
     },
     async stop() {
+      let late = false;
+      const patience = setTimeout(() => {
+        late = true;
+        signal('SIGKILL');
+      }, STOP_MS);
       signal('SIGTERM');
-      return await exit;
+      const end = await exit;
+      clearTimeout(patience);
+      if (late) throw new Error(`${name} was told to stop and did not end in ${STOP_MS} ms: ${told()}`);
+      return end;
     },
     exit,
     complaints: () => complaints.join(''),
