@@ -20,7 +20,7 @@ afterAll(() => rig.close());
 
 async function put(Key: string, Body: string | Uint8Array): Promise<string> {
   const { ETag } = await rig.s3.send(
-    new PutObjectCommand({ Bucket: rig.bucket, Key, Body, Metadata: { who: 'a test' } }),
+    new PutObjectCommand({ Bucket: rig.bucket, Key, Body: Buffer.from(Body), Metadata: { who: 'a test' } }),
   );
   return ETag!;
 }
