@@ -265,6 +265,7 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
         return 'keep';
       }
       if (cause === 'shutdown') {
+        await lease.stop(); // A renewal on its way would hide the message again.
         await giveBack(delivery, 0, logger);
         finish('shutdown');
         return 'keep';
@@ -274,6 +275,7 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
         finish(fate === 'acknowledge' ? 'failed' : 'retry', failure(error));
         return fate;
       }
+      if (delivery.attempt < lastAttempt) await lease.stop();
       const fate = await failAttempt(delivery, identity, error, logger);
       finish(delivery.attempt < lastAttempt ? 'retry' : 'exhausted', failure(error));
       return fate;

@@ -31,7 +31,7 @@ interface Given {
   readonly run?: (context: JobContext) => Promise<string>;
   /** Whether publishing an event of this kind fails. */
   readonly unpublished?: (kind: string) => boolean;
-  readonly renew?: () => Promise<void>;
+  readonly renew?: (signal: AbortSignal | undefined, tell: (what: string) => void) => Promise<void>;
   /** Whether the dead-letter queue takes messages; null: there is none. */
   readonly deadLetters?: boolean | null;
 }
@@ -74,8 +74,8 @@ async function live(
     },
   };
   const queue = {
-    async setVisibility(_: string, seconds: number) {
-      if (seconds === SETTINGS.visibilitySeconds) await given.renew?.();
+    async setVisibility(_: string, seconds: number, signal?: AbortSignal) {
+      if (seconds === SETTINGS.visibilitySeconds) await given.renew?.(signal, (what) => done.push(what));
       else done.push(`visible in ${seconds}`);
     },
     async deadLetter(_: Delivery, reason: string) {
@@ -274,6 +274,24 @@ describe('a job under way', () => {
       stop();
     });
     expect({ fate, done }).toEqual({ fate: 'keep', done: ['visible in 0', 'shutdown'] });
+  });
+
+  test('that gives its message back first gives up a renewal on its way, which would hide it again', async () => {
+    const renew: Given['renew'] = (signal, tell) =>
+      new Promise<void>((_, reject) =>
+        signal?.addEventListener('abort', () => {
+          tell('renewal given up');
+          reject(signal.reason);
+        }),
+      );
+    const { done } = await live(
+      { run: endless, renew, unpublished: (kind) => kind === 'heartbeat' },
+      async (clock, stop) => {
+        await clock.advance(10_000);
+        stop();
+      },
+    );
+    expect(done).toEqual(['renewal given up', 'visible in 0', 'shutdown']);
   });
 
   test('whose lease is lost leaves its message alone, and says nothing', async () => {
