@@ -15,5 +15,7 @@ export default {
       },
     ],
   },
+  // Suites wait for queues and processes more than they compute; jest's own choice on two cores is one.
+  maxWorkers: 2,
   testTimeout: 30_000,
 };
