@@ -48,6 +48,8 @@ export function createThreadPool(threads: number, settings: ThreadSettings): Thr
     workerData: settings,
     resourceLimits: LIMITS,
     recordTiming: false,
+    // A thread that waits for its next task by Atomics does not see its idle connections being closed.
+    atomics: 'disabled',
   });
   pool.on('error', () => {}); // A thread's death is told by its task's rejection.
 

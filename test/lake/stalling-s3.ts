@@ -1,4 +1,4 @@
-/** A server that answers every GET with an object of ten bytes, now and then in a way that never ends. */
+/** A server that answers every request with an object of ten bytes, now and then in a way that never ends. */
 
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -35,6 +35,8 @@ export interface StallingS3 {
   next(...answers: Answer[]): void;
   /** Requests since `next`. */
   count(): number;
+  /** Closes the connections that are idle, as S3 does after some seconds, without having said when. */
+  dropIdle(): void;
   close(): Promise<void>;
 }
 
@@ -45,6 +47,7 @@ export async function startStallingS3(): Promise<StallingS3> {
     count++;
     ANSWERS[answers.shift() ?? 'whole'](response);
   });
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
@@ -55,6 +58,7 @@ export async function startStallingS3(): Promise<StallingS3> {
       count = 0;
     },
     count: () => count,
+    dropIdle: () => server.closeIdleConnections(),
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();

@@ -103,3 +103,8 @@ test('no S3 request of a task is lost on its way to the metrics', async () => {
   expect(rest).toEqual({ 'Relayed 200': tasks, 'PutObject 200': 1, 'PutObject 412': tasks - 1 });
   expect(conflicts).toHaveLength(tasks - 1);
 });
+
+test('a thread that idles sees S3 close its connections, and does not write into them', async () => {
+  const told = await runApart<string[]>(POOL, 'afterIdling', 4);
+  expect(new Set(told)).toEqual(new Set(['HeadObject 200', 'PutObject 200', 'Relayed 200']));
+});

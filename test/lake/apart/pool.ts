@@ -5,6 +5,7 @@ import { causesOf } from '../../../src/common/errors.ts';
 import type { LakeObserver } from '../../../src/lake/request-observer.ts';
 import { createThreadPool, type ThreadPool } from '../../../src/lake/thread-pool.ts';
 import { openFaultLake } from '../fault-lake.ts';
+import { startStallingS3 } from '../stalling-s3.ts';
 import type { OddInput } from './odd-task.ts';
 
 export interface Outcome {
@@ -164,5 +165,30 @@ export async function observed(
     });
   } finally {
     await rig.close();
+  }
+}
+
+/** The S3 requests of tasks between which S3 closed the idle connections. */
+export async function afterIdling(tasks: number): Promise<string[]> {
+  const server = await startStallingS3();
+  const keys = { AWS_ACCESS_KEY_ID: 'k', AWS_SECRET_ACCESS_KEY: 's' };
+  Object.assign(process.env, { AWS_ENDPOINT_URL: server.endpoint, ...keys });
+  try {
+    return await withPool(1, async (run) => {
+      const told: string[] = [];
+      const request: LakeObserver['request'] = ({ operation, status }) =>
+        void told.push(`${operation} ${status}`);
+      for (let i = 0; i < tasks; i++) {
+        const input: OddInput = { act: 'ask S3', bucket: 'b', key: 'k', times: 2 };
+        const { error } = await run(input, { observer: { ...silent, request } });
+        if (error !== undefined) throw new Error(error.message);
+        await systemClock.sleep(50);
+        server.dropIdle();
+        await systemClock.sleep(50);
+      }
+      return told;
+    });
+  } finally {
+    await server.close();
   }
 }
