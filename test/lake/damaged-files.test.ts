@@ -35,16 +35,16 @@ afterAll(closeDuckDb);
 
 test('thousands of files with flipped bits, and cut at every part, give rows in order or INPUT_READ_ERROR', async () => {
   const files = await Promise.all(FILES.map(([sql, options]) => parquetOf(sql, options)));
-  const input: DamageInput = { files, flips: 6_300, cuts: 630, seed: 1 };
+  const input: DamageInput = { files, flips: 4_500, cuts: 450, seed: 1 };
   const report = await runApart<DamageReport>(DAMAGE, 'readDamaged', input);
   expect(report.wrong).toEqual([]);
-  expect(report.rows + report.refused).toBe(6_930);
-  expect(report.refused).toBeGreaterThan(2_000);
+  expect(report.rows + report.refused).toBe(4_950);
+  expect(report.refused).toBeGreaterThan(1_500);
   expect(report.rows).toBeGreaterThan(1_000);
   // The decoder did panic, and read on in a fresh instance.
   expect(report.panics).toBeGreaterThan(0);
   expect(report.rowsOfGoodFiles).toBe(files.length * 1_000);
-});
+}, 60_000);
 
 describe('not Parquet:', () => {
   test.each([

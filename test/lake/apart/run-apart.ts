@@ -16,7 +16,7 @@ export interface ApartOptions {
 }
 
 /** How long a process may take to end once its work is done. */
-const LINGER_MS = 3_000;
+const LINGER_MS = 15_000;
 
 type Outcome = { readonly value: unknown } | { readonly error: string };
 
