@@ -21,8 +21,8 @@ import type { Lake } from '../lake/lake.ts';
 import type { LakeObserver } from '../lake/request-observer.ts';
 import type { ThreadPool } from '../lake/thread-pool.ts';
 import type { Answer, Handler, Job } from '../worker/handler.ts';
-import { checkSource } from './row-source.ts';
 import type { HotTierSettings } from './settings.ts';
+import { checkSource } from './source-format.ts';
 import type { UploadInput } from './upload.ts';
 
 export interface HotUploadObserver extends LakeObserver {

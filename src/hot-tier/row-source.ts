@@ -14,17 +14,7 @@ import { compressionOf, objectBytes } from './object-bytes.ts';
 import { putParquetRows } from './parquet-rows.ts';
 import type { RowBuilder, SourceRules } from './row-builder.ts';
 import type { HotTierLimits } from './settings.ts';
-
-type Format = 'jsonl' | 'csv' | 'parquet';
-
-const FORMATS = new Map<string, Format>([
-  ['jsonl', 'jsonl'],
-  ['ndjson', 'jsonl'],
-  ['json', 'jsonl'],
-  ['csv', 'csv'],
-  ['parquet', 'parquet'],
-  ['pq', 'parquet'],
-]);
+import { formatOf, type SourceFormat } from './source-format.ts';
 
 /** A small object comes whole with its opening. */
 const TAIL_BYTES = 1 << 20;
@@ -52,29 +42,10 @@ export async function putSource(
   builder.end();
 }
 
-/** Throws CONFIG_ERROR for a source that could never be read, before anything is. */
-export function checkSource(source: RowSource, name: string, policy: BucketPolicy): void {
-  if ('rows' in source) return;
-  parseLocation(source.uri, `${name}.uri`, policy);
-  formatOf(source, name);
-}
-
-function formatOf({ uri, format }: Extract<RowSource, { uri: string }>, name: string): Format {
-  if (format !== 'auto') return format;
-  const [, extension = ''] = /\.([a-z]+)(?:\.(?:gz|gzip|zst|zstd))?$/i.exec(uri) ?? [];
-  const told = FORMATS.get(extension.toLowerCase());
-  if (told !== undefined) return told;
-  const names = [...FORMATS.keys()].map((one) => `.${one}`).join(', ');
-  throw new InvalidRequestError(
-    'CONFIG_ERROR',
-    `${name}.format: must be told, since the name of ${uri} does not end with ${names} (and .gz or .zst)`,
-  );
-}
-
 async function putObjectRows(
   builder: RowBuilder,
   uri: string,
-  format: Format,
+  format: SourceFormat,
   name: string,
   parts: SourceParts,
 ): Promise<void> {
