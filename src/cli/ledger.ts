@@ -1,6 +1,7 @@
 /** `tidemill migrate` and `tidemill ledger …`: the ledger of ingest runs, for people. */
 
 import { type Command, Option } from 'commander';
+import { replaceControls } from '../common/control-characters.ts';
 import { type CommandModule, prose, wholeNumber } from './command.ts';
 import { plural, type Terminal } from './terminal.ts';
 
@@ -15,14 +16,16 @@ interface Filter {
   readonly json?: boolean;
 }
 
+/** Beyond those of ASCII: C1, and what turns the direction of writing. */
+const TERMINAL_CONTROLS = /[\u0080-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
 type Cells = Readonly<Record<string, unknown>>;
 
 /** One line a row; what stands in files and errors can not break a line or colour it. */
 function cellText(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (value instanceof Date) return `${value.toISOString().slice(0, 19)}Z`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
-  return String(value).replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+  return replaceControls(String(value), '\ufffd').replace(TERMINAL_CONTROLS, '\ufffd');
 }
 
 async function show(terminal: Terminal, rows: readonly Cells[], filter: Filter): Promise<void> {

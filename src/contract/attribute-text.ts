@@ -1,5 +1,7 @@
 /** Texts as values of SQS and SNS message attributes. */
 
+import { replaceControls } from '../common/control-characters.ts';
+
 const MAX_LENGTH = 256;
 
 /**
@@ -8,6 +10,5 @@ const MAX_LENGTH = 256;
  */
 export function attributeText(text: string): string {
   const cut = text.slice(0, MAX_LENGTH).toWellFormed();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
-  return cut.replace(/[\u0000-\u001f\u007f\ufffe\uffff]/g, ' ') || '-';
+  return replaceControls(cut, ' ').replace(/[\ufffe\uffff]/g, ' ') || '-';
 }

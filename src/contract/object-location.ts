@@ -5,6 +5,7 @@
  * that climb (`..`), that are empty or hold control characters are refused.
  */
 
+import { hasControls } from '../common/control-characters.ts';
 import { InvalidRequestError } from '../common/errors.ts';
 
 export interface ObjectLocation {
@@ -37,8 +38,7 @@ export function checkKey(key: string, path: string): string {
   for (const segment of key.split('/')) {
     if (segment === '..' || segment === '.') refuse(path, `must not hold the segment "${segment}"`);
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  if (/[\u0000-\u001f\u007f]/.test(key)) refuse(path, 'must not hold control characters');
+  if (hasControls(key)) refuse(path, 'must not hold control characters');
   return key;
 }
 

@@ -4,6 +4,7 @@
  * right by people without the request being at fault.
  */
 
+import { replaceControls } from '../common/control-characters.ts';
 import { RetryableError, TidemillError } from '../common/errors.ts';
 
 const MAX_TEXT = 1024;
@@ -41,8 +42,7 @@ export function ledgerFailure(error: unknown, what: string): Error {
  * blanks, at most `max` characters.
  */
 export function storableText(text: string, max = MAX_TEXT): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
-  const clean = text.toWellFormed().replace(/[\u0000-\u001f\u007f]+/g, ' ');
+  const clean = replaceControls(text.toWellFormed(), ' ');
   if (clean.length <= max) return clean;
   return `${clean
     .slice(0, max - 1)
