@@ -9,7 +9,8 @@ import { issueTexts } from './issues.ts';
 
 const path = z.string().min(1).max(2048);
 
-const schema = z.looseObject({
+/** What every writer's manifest holds; ours adds to it (ingest-manifest.ts). */
+export const datasetManifestSchema = z.looseObject({
   version_id: z.union([z.string(), z.number()]).nullish(),
   dataset_id: z.string().nullish(),
   /** Absent: what series there are is known from the paths and rows alone. */
@@ -19,25 +20,30 @@ const schema = z.looseObject({
   partition_strategy: z.unknown().optional(),
 });
 
-export type DatasetManifest = z.infer<typeof schema>;
+export type DatasetManifest = z.infer<typeof datasetManifestSchema>;
 
 /** Parses the bytes of a manifest; MANIFEST_VALIDATION_ERROR names `where` and every field that is wrong. */
 export function parseDatasetManifest(bytes: Uint8Array, where: string): DatasetManifest {
+  return parseManifestAs(datasetManifestSchema, bytes, where);
+}
+
+/** The same with the fields of `schema`, which extends the dataset manifest's. */
+export function parseManifestAs<T extends z.ZodType>(
+  schema: T,
+  bytes: Uint8Array,
+  where: string,
+): z.infer<T> {
+  const invalid = (what: string, cause?: unknown) =>
+    new InvalidRequestError('MANIFEST_VALIDATION_ERROR', `The dataset manifest ${where} ${what}`, { cause });
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new InvalidRequestError('MANIFEST_VALIDATION_ERROR', `The dataset manifest ${where} is not JSON`, {
-      cause: error,
-    });
+    throw invalid('is not JSON', error);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = issueTexts(parsed.error).join('; ');
-  throw new InvalidRequestError(
-    'MANIFEST_VALIDATION_ERROR',
-    `The dataset manifest ${where} is invalid: ${issues}`,
-  );
+  throw invalid(`is invalid: ${issueTexts(parsed.error).join('; ')}`);
 }
 
 const HIVE = /^(?:series|series_code|internal_series_code)=(.*)$/s;

@@ -4,8 +4,7 @@
  */
 
 import { z } from 'zod';
-import { InvalidRequestError } from '../common/errors.ts';
-import { issueTexts } from './issues.ts';
+import { datasetManifestSchema, parseManifestAs } from './dataset-manifest.ts';
 
 const source = z.object({
   ingestion_id: z.string(),
@@ -17,14 +16,9 @@ const source = z.object({
   rows: z.number(),
 });
 
-const schema = z.looseObject({
-  version_id: z.string().nullish(),
-  dataset_id: z.string().nullish(),
+const schema = datasetManifestSchema.extend({
   created_at: z.string().nullish(),
   run_id: z.string().nullish(),
-  series_codes: z.array(z.string()).nullish(),
-  parquet_files: z.array(z.string()),
-  partition_strategy: z.unknown().optional(),
   row_count: z.number().nullish(),
   sources: z.record(z.string(), source).nullish(),
 });
@@ -34,20 +28,7 @@ export type ManifestSource = z.infer<typeof source>;
 
 /** Parses a manifest of whatever writer; MANIFEST_VALIDATION_ERROR names `where` and what is wrong. */
 export function parseIngestManifest(bytes: Uint8Array, where: string): IngestManifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new InvalidRequestError('MANIFEST_VALIDATION_ERROR', `The dataset manifest ${where} is not JSON`, {
-      cause: error,
-    });
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new InvalidRequestError(
-    'MANIFEST_VALIDATION_ERROR',
-    `The dataset manifest ${where} is invalid: ${issueTexts(parsed.error).join('; ')}`,
-  );
+  return parseManifestAs(schema, bytes, where);
 }
 
 const DIGEST = /\/([0-9a-f]{40})(?:\.\d+)?\.parquet$/;

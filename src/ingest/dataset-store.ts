@@ -96,10 +96,10 @@ export async function commitDataset(
     if (!plan.changed) {
       // A crash may have come between this run's commit and its telling: then it is told again.
       const ours = current?.manifest.run_id === run.runId && typeof current.manifest.version_id === 'string';
-      const version = ours ? versionOf(dataset, current.manifest.version_id ?? '') : undefined;
+      const version = ours ? versionOf(dataset, String(current.manifest.version_id)) : undefined;
       return { version, current: current === undefined ? undefined : location, newSeries: [] };
     }
-    const after = current?.manifest.version_id ?? '';
+    const after = String(current?.manifest.version_id ?? '');
     const made = await makeVersion(
       lake,
       clock,
