@@ -13,7 +13,7 @@ const ingestRunKind: RequestKind = {
   type: 'ingest_run_requested',
   problems(body, policy) {
     try {
-      placesOf(parseIngestRunRequest(body), policy);
+      placesOf(parseIngestRunRequest(body).request, policy);
       return [];
     } catch (error) {
       if (error instanceof InvalidRequestError) return [error.message];

@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { hasControls } from '../common/control-characters.ts';
 import { type ErrorCode, InvalidRequestError } from '../common/errors.ts';
 import { issueTexts } from './issues.ts';
 
@@ -51,8 +52,7 @@ const seriesCode = z
 
 /** Whether a text can be a series code: not empty, not too long, no control characters, whole Unicode. */
 export function isSeriesCode(code: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  if (code === '' || /[\u0000-\u001f\u007f]/.test(code) || !code.isWellFormed()) return false;
+  if (code === '' || hasControls(code) || !code.isWellFormed()) return false;
   return Buffer.byteLength(code) <= MAX_CODE_BYTES && code.trim() === code;
 }
 
@@ -153,19 +153,35 @@ const requestSchema = z.object({
       concurrency: z.int().min(1).max(64).optional(),
       retryFailed: z.boolean().default(true),
       force: z.boolean().default(false),
+      /** Take up files that failed before, and no others. */
+      failedOnly: z.boolean().default(false),
       maxBadRows: z.int().min(0).max(1_000_000).default(0),
     })
     .prefault({}),
 });
 
-export type IngestRunRequest = z.infer<typeof requestSchema>;
+type WholeRequest = z.infer<typeof requestSchema>;
+
+/** What an ingestion is asked to do: what the ledger keeps, and a replay sends again. */
+export type IngestRunRequest = Omit<WholeRequest, 'options'> & {
+  readonly options: Omit<WholeRequest['options'], 'failedOnly'>;
+};
 export type ReadOptions = IngestRunRequest['read'];
 export type Mapping = IngestRunRequest['mapping'];
 
+export interface IngestOrder {
+  readonly request: IngestRunRequest;
+  /** `options.failedOnly`: of this one message, so that a later replay of the request is not held to it. */
+  readonly failedOnly: boolean;
+}
+
 /** Validates a request; CONFIG_ERROR names every field that is wrong. Unknown fields are ignored. */
-export function parseIngestRunRequest(body: unknown): IngestRunRequest {
+export function parseIngestRunRequest(body: unknown): IngestOrder {
   const parsed = requestSchema.safeParse(body);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { failedOnly, ...options } = parsed.data.options;
+    return { request: { ...parsed.data, options }, failedOnly };
+  }
   throw new InvalidRequestError(
     'CONFIG_ERROR',
     `The request is invalid: ${issueTexts(parsed.error).join('; ')}`,

@@ -47,18 +47,6 @@ export interface IngestParts {
 
 const FAMILY = 'ingest_run';
 
-/**
- * `options.failedOnly`, which is of this one message and not of the request that the ledger keeps: a later
- * replay of the ingestion is not held to it.
- */
-function failedOnlyOf(body: JsonObject): boolean {
-  const { options } = body;
-  const value =
-    typeof options === 'object' && options !== null && 'failedOnly' in options ? options.failedOnly : false;
-  if (typeof value === 'boolean') return value;
-  throw new InvalidRequestError('CONFIG_ERROR', 'options.failedOnly: must be true or false');
-}
-
 /** The places that a request names, each checked; CONFIG_ERROR names the field. */
 export function placesOf(request: IngestRunRequest, policy: BucketPolicy): Omit<RunPlaces, 'failedOnly'> {
   const { source, target } = request;
@@ -111,7 +99,7 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
 
   function jobOf(body: JsonObject, messageId: string): Job {
     const identity = identifyIngest(body);
-    const request = parseIngestRunRequest(body);
+    const { request, failedOnly } = parseIngestRunRequest(body);
     const { ledger } = parts;
     if (ledger === undefined) {
       placesOf(request, policy);
@@ -129,7 +117,6 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
       }
       throw error;
     };
-    const failedOnly = failedOnlyOf(body);
     let places: ReturnType<typeof placesOf> | undefined;
     const answerOf = (event: IngestEvent): Answer => {
       const outcome =

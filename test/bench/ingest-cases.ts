@@ -89,7 +89,7 @@ const ours: Side = {
     )) as LoadFile;
     const { parseIngestRunRequest } = await import('../../src/contract/ingest-run.ts');
     const out = join(dir, 'out');
-    const { read, mapping } = parseIngestRunRequest({
+    const { request } = parseIngestRunRequest({
       type: 'ingest_run_requested',
       requestId: 'bench',
       ingestionId: 'bench',
@@ -97,6 +97,7 @@ const ours: Side = {
       mapping: { layout: 'long', time: 'time', series: 'series', value: 'value' },
       target: { datasetId: 'd' },
     });
+    const { read, mapping } = request;
     const size = statSync(file(dir)).size;
     rmSync(out, { recursive: true, force: true });
     const started = performance.now();
