@@ -1,3 +1,9 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+// The processes that tests start by the hundred share what V8 compiled: they start in half the time.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'tidemill-compile-cache');
+
 // Tests are TypeScript ES modules, compiled by swc; worker threads and child processes that a test
 // starts run the same sources through Node's own type stripping.
 export default {
