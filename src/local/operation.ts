@@ -4,8 +4,21 @@
  * for path-style and virtual-host-style addresses, since fauxqs has rewritten the latter by then.
  */
 
+import type { IncomingHttpHeaders } from 'node:http';
 import type { LocalService } from './aws-error.ts';
-import type { FastifyRequest } from './fauxqs.ts';
+
+/** What a request is known by; Fastify's requests are such, and so are those that a proxy has read. */
+export interface RoutedRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: Readonly<IncomingHttpHeaders>;
+  /** Of a path of S3: `bucket`, and the key as `*`. */
+  readonly params: unknown;
+  readonly query: unknown;
+  /** Parsed, for SNS. */
+  readonly body: unknown;
+}
 
 export interface Operation {
   readonly service: LocalService;
@@ -17,7 +30,7 @@ export interface Operation {
 type Query = Readonly<Record<string, unknown>>;
 
 /** The operation of `request`, whose body has been parsed; nothing for fauxqs's own pages. */
-export function operationOf(request: FastifyRequest): Operation | undefined {
+export function operationOf(request: RoutedRequest): Operation | undefined {
   const { bucket, '*': key } = (request.params ?? {}) as { bucket?: string; '*'?: string };
   const query = (request.query ?? {}) as Query;
   if (bucket !== undefined) {
@@ -57,7 +70,7 @@ function bucketOperation(method: string, query: Query, contentType: string | und
   }
 }
 
-function objectOperation(request: FastifyRequest, query: Query): string {
+function objectOperation(request: RoutedRequest, query: Query): string {
   const copies = request.headers['x-amz-copy-source'] !== undefined;
   switch (request.method) {
     case 'PUT':

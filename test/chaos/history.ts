@@ -18,16 +18,33 @@ export interface SentRequest {
   readonly messageId: string;
   readonly groupId: string;
   readonly deduplicationId: string;
+  /** The message attribute `type`, where it had one. */
+  readonly typeAttribute?: string;
   readonly at: number;
 }
 
-/** A request of a worker as it came through the proxy, with what became of it. */
+/** One version of an object that the simulator itself put into the bucket: a source file, a dataset's file. */
+export interface GivenObject {
+  readonly key: string;
+  readonly etag: string;
+  readonly at: number;
+  /** Of a text file, what is in it. Of others see `StoredObject`: they have one version only. */
+  readonly text?: string;
+}
+
+/**
+ * A request of a worker as it came through the proxy, with what became of it. In order of `seq`, the order
+ * of arrival; what was carried out is ordered by `carriedOutAt`.
+ */
 export interface Call {
   readonly seq: number;
   readonly at: number;
+  /** When the service was heard to have answered; of what was never sent on, as `endedAt`. */
+  readonly carriedOutAt: number;
+  /** When the worker had its answer, or the end of its connection. */
   readonly endedAt: number;
   readonly wall: number;
-  /** The name of the worker process. */
+  /** The name of the worker process; `proxy` of what the proxy sent on its own, as a fault. */
   readonly worker: string;
   readonly service: 's3' | 'sqs' | 'sns';
   /** As the API reference has it: `PutObject`, `ReceiveMessage`, `Publish`, … */
@@ -93,9 +110,13 @@ export interface StoredObject {
 
 export interface History {
   readonly seed: number;
+  /** The name of the seed's mix of faults. */
+  readonly mix: string;
   /** Where the objects' bytes lie. */
   readonly directory: string;
   readonly bucket: string;
+  /** URLs of the queues as the simulator knows them; a worker's differ in the host, not in the path. */
+  readonly queues: { readonly requests: string; readonly deadLetters: string };
   /** The workers' settings that a rule depends on. */
   readonly settings: {
     readonly maxReceiveCount: number;
@@ -104,7 +125,11 @@ export interface History {
     /** The furthest that any worker's clock was ever moved from the true one, in seconds. */
     readonly clockStepSeconds: number;
     readonly memoryLimitKiB: number;
+    /** Whether events went out on a FIFO topic, which drops what comes twice. */
+    readonly fifoTopic: boolean;
   };
+  /** What the simulator put into the bucket, in the order of time. */
+  readonly given: readonly GivenObject[];
   readonly sent: readonly SentRequest[];
   readonly calls: readonly Call[];
   readonly events: readonly ReceivedEvent[];
