@@ -3,11 +3,18 @@
  * pages what the ledger has loaded that is no longer there. Holds one page at a time.
  */
 
+import { breather, type Clock } from '../common/clock.ts';
 import type { ObjectLocation } from '../contract/object-location.ts';
 import { uriOf } from '../contract/object-location.ts';
 import type { ObjectStore } from '../lake/object-store.ts';
 import type { Ledger } from '../ledger/database.ts';
-import { type FileScope, type FindOptions, loadedButNot, recordFound } from '../ledger/file-ledger.ts';
+import {
+  type FileScope,
+  type FindOptions,
+  type FoundFile,
+  loadedButNot,
+  recordFound,
+} from '../ledger/file-ledger.ts';
 import { compileGlob } from './glob.ts';
 
 export interface SourceQuery {
@@ -37,8 +44,11 @@ export async function discover(
   scope: FileScope,
   query: SourceQuery,
   options: FindOptions,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<Discovery> {
+  // This is the main thread, and a pattern may be made to cost milliseconds a key.
+  const breathe = breather(clock);
   const { prefix, since } = query;
   const matches = compileGlob(query.glob);
   const base = prefix.key.lastIndexOf('/') + 1;
@@ -53,11 +63,12 @@ export async function discover(
   do {
     const page = await store.list(prefix, { token, signal });
     token = page.next;
-    const found = page.objects
-      .filter(({ key, lastModified }) => wanted(key) && (since === undefined || lastModified >= since))
-      .map(({ key, size, etag, lastModified }) => {
-        return { path: uriOf({ bucket: prefix.bucket, key }), size, modified: lastModified, etag };
-      });
+    const found: FoundFile[] = [];
+    for (const { key, size, etag, lastModified } of page.objects) {
+      await breathe();
+      if (!wanted(key) || (since !== undefined && lastModified < since)) continue;
+      found.push({ path: uriOf({ bucket: prefix.bucket, key }), size, modified: lastModified, etag });
+    }
     discovered += found.length;
     taken += await recordFound(ledger, scope, found, options, signal);
     const last = page.objects.at(-1);
@@ -66,6 +77,7 @@ export async function discover(
     const present = page.objects.map(({ key }) => `${bucket}${key}`);
     const unlisted = await loadedButNot(ledger, scope.ingestionId, { after, through }, present, signal);
     for (const path of unlisted) {
+      await breathe();
       if (!wanted(path.slice(bucket.length))) continue;
       missing++;
       if (gone.length < SHOWN) gone.push(path);

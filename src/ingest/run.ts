@@ -74,7 +74,15 @@ export async function executeRun(
     },
     signal,
   );
-  const found = await discover(lake.store, ledger, scope, places.source, { ...options, failedOnly }, signal);
+  const found = await discover(
+    lake.store,
+    ledger,
+    scope,
+    places.source,
+    { ...options, failedOnly },
+    clock,
+    signal,
+  );
   const { taken, discovered, missing, missingFiles } = found;
   if (missing > 0) {
     logger.warn({ missing, files: missingFiles }, 'files that were loaded are gone; their data stays');

@@ -227,11 +227,30 @@ describe('a glob', () => {
     );
   });
 
-  test('takes no more than moments, however it is made', () => {
-    const glob = compileGlob(`${'**/a*'.repeat(6)}*b`);
+  test.each([
+    ['stars with letters between them', '*a'.repeat(16), 'a'.repeat(1_000), true],
+    ['stars over segments', `${'**/a*'.repeat(10)}*b`, `${'a/'.repeat(400)}${'a'.repeat(200)}`, false],
+    ['alternatives that are the same', '{a,a}'.repeat(200), 'a'.repeat(1_000), false],
+    ['alternatives in alternatives', `${'{a*,'.repeat(30)}b${'}'.repeat(30)}`, 'a'.repeat(1_000), true],
+    ['a star that may begin anywhere', `*a${'?'.repeat(900)}`, 'ab'.repeat(500), false],
+  ])('takes no more than moments for a thousand keys: %s', (_, pattern, path, fits) => {
+    const glob = compileGlob(`${pattern}!`);
     const started = performance.now();
-    expect(glob('a/'.repeat(40) + 'a'.repeat(200))).toBe(false);
+    for (let i = 0; i < 1_000; i++) if (glob(`${path}${i}`)) throw new Error('it fits');
+    expect(glob(`${path}!`)).toBe(fits);
     expect(performance.now() - started).toBeLessThan(2_000);
-    expect(() => compileGlob('*'.repeat(3) + '/*'.repeat(40))).toThrow('stars');
+  });
+
+  test('is refused where it is none', () => {
+    for (const [pattern, why] of [
+      ['*'.repeat(3) + '/*'.repeat(40), 'more than 32 stars'],
+      ['a\\', 'ends with a backslash'],
+      ['[a', '[ without its ]'],
+      ['{a,b', '{ without its }'],
+      ['[z-a]', 'is no pattern'],
+    ] as const) {
+      expect(() => compileGlob(pattern)).toThrow(`source.glob: `);
+      expect(() => compileGlob(pattern)).toThrow(why);
+    }
   });
 });
