@@ -57,6 +57,8 @@ export interface ExecuteInput {
 export interface Executed {
   /** The run's marker, ours or that of another attempt that was first. */
   readonly marker: RunMarker;
+  /** Whether it is ours: the version that stands is the one that this attempt made. */
+  readonly won: boolean;
   readonly quality: Readonly<Quality>;
 }
 
@@ -238,12 +240,13 @@ export async function executeRun(input: ExecuteInput, parts: ExecuteParts): Prom
       if (winner === undefined) {
         await settleAfterMarker(lake, base, decided, attempt > 1 ? firstReceivedAt : undefined, signal);
       }
-      return { marker: decided, quality };
+      return { marker: decided, won: winner === undefined, quality };
     } catch (error) {
       if (signal.aborted) throw error;
       const found = await readMarker(lake, base, request.runId, signal).catch(() => 'unknown' as const);
       // Another attempt may have finished meanwhile and swept our version: its result is the run's.
-      if (useless && found !== undefined && found !== 'unknown') return { marker: found, quality };
+      if (useless && found !== undefined && found !== 'unknown')
+        return { marker: found, won: false, quality };
       // A marker refused for good, that is not there either: no attempt will come to make it.
       if (found === undefined && error instanceof InvalidRequestError) useless = true;
       throw error;

@@ -84,10 +84,11 @@ export function createMetricRunHandler(settings: MetricRunSettings, parts: Metri
     messageId: string,
     bucket: string,
     marker: RunMarker,
+    outcome = 'succeeded',
   ): Answer {
     const { version_ts: versionTs, output_manifest: key, row_count: rowCount } = marker;
     const body = succeededEvent(identity, { versionTs, manifest: { bucket, key }, rowCount });
-    return { event: outgoing('completed', identity, messageId, body, ''), outcome: 'succeeded' };
+    return { event: outgoing('completed', identity, messageId, body, ''), outcome };
   }
 
   function jobOf(body: JsonObject, messageId: string): Job {
@@ -117,11 +118,19 @@ export function createMetricRunHandler(settings: MetricRunSettings, parts: Metri
       observer.runStarted();
       try {
         const task: MetricRunTask = { request, attempt, firstReceivedAt, settings };
-        const { marker, quality } = await pool.run<Executed>(THREAD_MODULE, task, {
+        const { marker, won, quality } = await pool.run<Executed>(THREAD_MODULE, task, {
           signal,
           progress,
           observer: counting,
         });
+        if (!won) {
+          // Another attempt made the run's version, and counts it: ours is removed.
+          context.logger.info(
+            { version_ts: marker.version_ts, ...bytes },
+            'metric written by another attempt',
+          );
+          return answerOf(identity, messageId, base.bucket, marker, 'answered');
+        }
         const seconds = (clock.monotonic() - started) / 1000;
         observer.runSucceeded(seconds, marker.row_count, quality.divisionsByZero);
         context.logger.info(

@@ -7,12 +7,14 @@ import { seededRandom } from '../support/random.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import type { Scene } from '../support/scene.ts';
 import { DROPPED, type Which } from '../support/traffic.ts';
+import type { WorkerProcess } from '../support/worker-process.ts';
 
 const ROWS = Array.from({ length: 500 }, (_, i): Row => [i * 86_400_000_000, i % 7 === 0 ? null : i]);
 const COPIES = 5;
 
 let rig: Rig;
 let scene: Scene;
+let workers: readonly WorkerProcess[];
 
 beforeAll(async () => {
   rig = await openRig();
@@ -20,10 +22,16 @@ beforeAll(async () => {
   await scene.dataset('d', { A: ROWS, B: ROWS });
   // As many jobs at once as threads, so that all copies can be under way: all three take part.
   const settings = { WORKER_VISIBILITY_TIMEOUT_SECONDS: '3', WORKER_CONCURRENCY: '2', WORKER_THREADS: '2' };
-  await Promise.all([1, 2, 3].map(() => scene.worker(settings)));
+  workers = await Promise.all([1, 2, 3].map(() => scene.worker(settings)));
 });
 
 afterAll(() => rig.close());
+
+/** How many runs these workers count as succeeded. */
+async function succeeded(counting: readonly WorkerProcess[]): Promise<number> {
+  const all = await Promise.all(counting.map((worker) => worker.metrics()));
+  return all.reduce((sum, samples) => sum + (samples.get('metric_runs_succeeded_total') ?? 0), 0);
+}
 
 describe('a run sent five times, in five groups, to three workers', () => {
   const jitter = (seed: number) => {
@@ -54,6 +62,7 @@ describe('a run sent five times, in five groups, to three workers', () => {
     ['where all make the marker at once', () => together({ operation: 'PutObject', key: /runs\/.*\.ok$/ })],
   ])('%s', async (how, disturb) => {
     const runId = how.replaceAll(/\W+/g, '-');
+    const before = await succeeded(workers);
     const calm = disturb();
     const request = plainRequest({ runId, metricCode: runId });
     for (let copy = 0; copy < COPIES; copy++) {
@@ -63,6 +72,7 @@ describe('a run sent five times, in five groups, to three workers', () => {
     await scene.drained();
     await calm();
     await isOneResult(scene, runId, COPIES);
+    expect((await succeeded(workers)) - before).toBe(1);
   });
 });
 
@@ -116,10 +126,11 @@ test('a worker whose version is swept by an attempt that finished first answers 
     await races.send(request, { group: `${request.runId}-2`, deduplication: `${request.runId}-2` });
   }
   await Promise.all(holds.map((hold) => hold.come(1)));
-  await races.worker(settings);
+  const sweeping = await races.worker(settings);
   await Promise.all(requests.map(({ runId }) => races.events.completed(runId)));
   for (const hold of holds) hold.release();
   await Promise.all(requests.map(({ runId }) => races.events.completed(runId, { count: 2 })));
   await races.drained();
   for (const { runId } of requests) await isOneResult(races, runId, 2);
-});
+  expect(await succeeded([late, sweeping])).toBe(requests.length);
+}, 60_000);
