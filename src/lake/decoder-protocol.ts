@@ -2,7 +2,7 @@
 
 import type { ErrorRecord } from '../common/errors.ts';
 import type { ObjectLocation } from '../contract/object-location.ts';
-import type { RequestObservation } from './request-observer.ts';
+import type { LakeNote } from './request-observer.ts';
 import type { SeriesBatch } from './series-batch.ts';
 
 /** A file that was opened already (its end is read, its ETag known), or one on the local disk. */
@@ -34,6 +34,6 @@ export type DecoderNews =
 
 export interface DecoderAnswer {
   readonly news: DecoderNews;
-  /** S3 requests made since the last answer. */
-  readonly requests: readonly RequestObservation[];
+  /** What the thread's lake has told since the last answer: its requests and retries. */
+  readonly notes: readonly LakeNote[];
 }

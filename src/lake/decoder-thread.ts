@@ -6,18 +6,13 @@ import { toErrorRecord } from '../common/errors.ts';
 import type { DecoderAnswer, DecoderNews, DecoderOrder, RemoteFile } from './decoder-protocol.ts';
 import type { Lake } from './lake.ts';
 import { openLocalFile, type RandomAccess, reopenObject } from './random-access.ts';
-import type { RequestObservation } from './request-observer.ts';
+import { noteTaker } from './request-observer.ts';
 import { openSeries } from './series-reader.ts';
 import type { ThreadSettings } from './thread-task.ts';
 
 /** Serves orders from `port` until the thread is ended. */
 function serve(port: MessagePort, settings: ThreadSettings): void {
-  let requests: RequestObservation[] = [];
-  const observer = {
-    request: (observation: RequestObservation) => void requests.push(observation),
-    conflict() {},
-    retry() {},
-  };
+  const heard = noteTaker();
   // Opened for the first object: who reads local files alone needs no SDK.
   let lake: Lake | undefined;
   let credits = 0;
@@ -25,13 +20,12 @@ function serve(port: MessagePort, settings: ThreadSettings): void {
   let cancel = new AbortController();
 
   function answer(news: DecoderNews, transfer: ArrayBuffer[] = []): void {
-    port.postMessage({ news, requests } satisfies DecoderAnswer, transfer);
-    requests = [];
+    port.postMessage({ news, notes: heard.take() } satisfies DecoderAnswer, transfer);
   }
 
   async function opened(file: RemoteFile, signal: AbortSignal): Promise<RandomAccess> {
     if (file.kind === 'local') return await openLocalFile(file.path);
-    lake ??= (await import('./lake.ts')).openLake(settings.s3, systemClock, observer);
+    lake ??= (await import('./lake.ts')).openLake(settings.s3, systemClock, heard.observer);
     return reopenObject(lake.store, file, signal);
   }
 

@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { fromErrorRecord } from '../common/errors.ts';
 import type { DecoderAnswer, DecoderOrder, RemoteFile } from './decoder-protocol.ts';
-import type { RequestObservation } from './request-observer.ts';
+import { type LakeObserver, tell } from './request-observer.ts';
 import type { SeriesBatch, SeriesSource } from './series-batch.ts';
 import type { ThreadSettings } from './thread-task.ts';
 
@@ -34,10 +34,8 @@ function startThread(settings: ThreadSettings): Worker {
   return new Worker(new URL(file, import.meta.url), { workerData: settings, resourceLimits: LIMITS });
 }
 
-export function createDecoderThreads(
-  settings: ThreadSettings,
-  relay: (requests: readonly RequestObservation[]) => void,
-): DecoderThreads {
+/** @param observer hears what the threads' lakes tell */
+export function createDecoderThreads(settings: ThreadSettings, observer: LakeObserver): DecoderThreads {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
 
@@ -78,8 +76,8 @@ export function createDecoderThreads(
           waiting.push(resolve);
         });
       const order = (message: DecoderOrder) => thread.postMessage(message);
-      const onMessage = ({ news: told, requests }: DecoderAnswer) => {
-        if (requests.length > 0) relay(requests);
+      const onMessage = ({ news: told, notes }: DecoderAnswer) => {
+        for (const note of notes) tell(observer, note);
         if (told.kind === 'batch') arrived.push(told.batch);
         else {
           ended = true;

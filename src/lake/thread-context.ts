@@ -11,13 +11,12 @@ import type { LakeObserver, RequestObservation } from './request-observer.ts';
 import type { ThreadNote, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
 
 export interface ThreadContext {
+  /** Its observer passes on to the main thread, while the task runs, what threads of the task's own tell too. */
   readonly lake: Lake;
   readonly settings: ThreadSettings;
   readonly signal: AbortSignal;
   /** From 0 to 1; cheap to call often. */
   readonly progress: (fraction: number) => void;
-  /** S3 requests that threads of this task's own have made. */
-  readonly relay: (requests: readonly RequestObservation[]) => void;
 }
 
 const TELL_EVERY_MS = 200;
@@ -62,8 +61,7 @@ export function defineTask<I, O>(
       const progress = (next: number) => {
         fraction = next;
       };
-      const relay = (more: readonly RequestObservation[]) => void requests.push(...more);
-      return { ok: true, value: await work(input as I, { lake, settings, signal, progress, relay }) };
+      return { ok: true, value: await work(input as I, { lake, settings, signal, progress }) };
     } catch (error) {
       return { ok: false, error: toErrorRecord(error) };
     } finally {

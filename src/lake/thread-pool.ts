@@ -11,7 +11,7 @@ import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { fromErrorRecord } from '../common/errors.ts';
-import type { LakeObserver } from './request-observer.ts';
+import { type LakeObserver, tell } from './request-observer.ts';
 import type { ThreadNote, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
 
 export interface ThreadPool {
@@ -55,9 +55,7 @@ export function createThreadPool(threads: number, settings: ThreadSettings): Thr
 
   function hear(note: ThreadNote, { observer, progress }: RunOptions): void {
     if (note.kind === 'progress') progress(note.fraction);
-    else if (note.kind === 'conflict') observer.conflict(note.operation);
-    else if (note.kind === 'retry') observer.retry(note.operation, note.sleepSeconds);
-    else for (const request of note.requests) observer.request(request);
+    else tell(observer, note);
   }
 
   return {

@@ -2,7 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorRecord } from '../common/errors.ts';
-import type { RequestObservation } from './request-observer.ts';
+import type { LakeNote } from './request-observer.ts';
 import type { S3Settings } from './s3-client.ts';
 
 /** What every thread is started with (`workerData`). */
@@ -18,11 +18,7 @@ export interface ThreadTask {
 }
 
 /** What a thread tells while it works. */
-export type ThreadNote =
-  | { readonly kind: 'progress'; readonly fraction: number }
-  | { readonly kind: 'requests'; readonly requests: readonly RequestObservation[] }
-  | { readonly kind: 'conflict'; readonly operation: string }
-  | { readonly kind: 'retry'; readonly operation: string; readonly sleepSeconds: number };
+export type ThreadNote = { readonly kind: 'progress'; readonly fraction: number } | LakeNote;
 
 export type ThreadResult =
   | { readonly ok: true; readonly value: unknown }

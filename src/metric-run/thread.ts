@@ -3,7 +3,6 @@
 import { systemClock } from '../common/clock.ts';
 import type { BucketPolicy } from '../contract/object-location.ts';
 import { createDecoderThreads, type DecoderThreads } from '../lake/decoder-threads.ts';
-import type { RequestObservation } from '../lake/request-observer.ts';
 import { defineTask, type ThreadContext } from '../lake/thread-context.ts';
 import { createDatasetOpener, oncePerRun } from './dataset.ts';
 import { type Executed, type ExecuteInput, executeRun } from './execute.ts';
@@ -23,7 +22,6 @@ interface Kept {
 }
 
 let kept: Kept | undefined;
-let relay: (requests: readonly RequestObservation[]) => void = () => {};
 
 function keep(settings: MetricRunSettings, context: ThreadContext): Kept {
   const policy = { defaultBucket: settings.bucket, allowedBuckets: new Set(settings.allowedBuckets) };
@@ -31,13 +29,12 @@ function keep(settings: MetricRunSettings, context: ThreadContext): Kept {
     policy,
     openDataset: createDatasetOpener(context.lake, policy),
     cache: createSeriesCache(settings.cache, () => systemClock.now()),
-    decoders: createDecoderThreads(context.settings, (requests) => relay(requests)),
+    decoders: createDecoderThreads(context.settings, context.lake.observer),
   };
 }
 
 export const task = defineTask<MetricRunTask, Executed>(async ({ settings, ...input }, context) => {
   kept ??= keep(settings, context);
-  relay = context.relay;
   const { policy, cache, decoders } = kept;
   const openDataset = oncePerRun(kept.openDataset);
   const { lake, signal, progress } = context;

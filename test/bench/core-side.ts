@@ -31,7 +31,7 @@ export function coreSide(type: string, expression: unknown): Side {
       const { encodeSeries } = await load<Encoder>('src/lake/series-encoder.ts');
       const { evaluate } = await load<Evaluate>('src/metric-run/expression/evaluate.ts');
       const { parseExpression } = await load<Parse>('src/metric-run/expression/parse.ts');
-      const decoders = createDecoderThreads(SETTINGS, () => {});
+      const decoders = createDecoderThreads(SETTINGS, { request() {}, conflict() {}, retry() {} });
       const parsed = parseExpression(type, expression);
 
       async function pass(output: string): Promise<number> {

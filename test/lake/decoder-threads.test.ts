@@ -24,6 +24,12 @@ test('series are decoded side by side, and threads are kept for the next', async
   expect(counted.seen).toBeGreaterThan(50);
 });
 
+test('retries within a decoder are told, as its requests are', async () => {
+  const { right, retries } = await apart<{ right: boolean; retries: string[] }>('brokenOff');
+  expect(right).toBe(true);
+  expect(retries).toEqual(['retry s3_read_body', 'retry s3_read_body']);
+});
+
 test('errors keep their kind and code, and the thread is good for another series', async () => {
   const { wrong, afterwards, threads } = await apart<{
     wrong: Readonly<Record<string, string>>;

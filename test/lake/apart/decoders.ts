@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/common/clock.ts';
 import { createDecoderThreads, type DecoderThreads } from '../../../src/lake/decoder-threads.ts';
 import { openObject } from '../../../src/lake/random-access.ts';
 import type { SeriesSource } from '../../../src/lake/series-batch.ts';
+import type { Verdict } from '../../../src/local/request-hooks.ts';
 import type { Row } from '../../support/conformance-cases.ts';
 import { drained } from '../../support/series-sources.ts';
 import { drop, type FaultLake, fail, openFaultLake } from '../fault-lake.ts';
@@ -18,7 +19,7 @@ interface Stage {
   readonly decoders: DecoderThreads;
   /** Every thread that was started, in order. */
   readonly threads: Worker[];
-  /** S3 requests that the threads told of, as `GetObject 206`. */
+  /** What the threads' lakes told, as `GetObject 206` and `retry s3_read_body`. */
   readonly told: string[];
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** The series in an object, decoded in a thread. */
@@ -32,9 +33,14 @@ async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
   process.on('worker', (thread) => void threads.push(thread));
   const rig = await openFaultLake({ attempts: 2 });
   const told: string[] = [];
-  const decoders = createDecoderThreads({ s3: S3 }, (requests) => {
-    told.push(...requests.map(({ operation, status }) => `${operation} ${status}`));
-  });
+  const decoders = createDecoderThreads(
+    { s3: S3 },
+    {
+      request: ({ operation, status }) => void told.push(`${operation} ${status}`),
+      conflict: (operation) => void told.push(`conflict ${operation}`),
+      retry: (operation) => void told.push(`retry ${operation}`),
+    },
+  );
   try {
     return await work({
       rig,
@@ -109,6 +115,21 @@ export function atOnce() {
       threads: threads.length,
       counted,
     };
+  });
+}
+
+/** A series whose bytes broke off twice on their way. */
+export function brokenOff() {
+  return onStage(async ({ put, open, told, rig }) => {
+    await put('a', fileOf(3));
+    const cut: Verdict = { kind: 'cut', afterBytes: 4 };
+    const source = await withheld(
+      rig,
+      () => open('a'),
+      () => rig.faults({ when: 'after', operation: 'GetObject', times: 2, verdict: cut }),
+    );
+    const rows = await drained(source);
+    return { right: rowsAreRight(rows, 300), retries: told.filter((one) => one.startsWith('retry')) };
   });
 }
 
