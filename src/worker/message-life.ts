@@ -60,6 +60,8 @@ export interface Redrive {
   readonly maxReceiveCount: number | undefined;
 }
 
+/** How long the last attempt looks whether its result is durable after all. */
+const LAST_LOOK_MS = 10_000;
 const PUBLISH_POLICY = { attempts: 4, firstDelayMs: 100, maxDelayMs: 2_000 } as const;
 const UNKNOWN_TYPE = 'unknown';
 
@@ -127,14 +129,49 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
     }
   }
 
-  /** It may succeed later: give it back, or after the last attempt say that it failed. */
+  /** The result that stands although the last attempt failed: a FAILURE would contradict it. */
+  async function lastLook(job: Job, delivery: Delivery, logger: Logger): Promise<Answer | undefined> {
+    const { attempt, firstReceivedAt } = delivery;
+    const limit = clock.timeout(LAST_LOOK_MS, () => new Error(`not known in ${LAST_LOOK_MS / 1000} seconds`));
+    try {
+      const progress = () => {};
+      return await job.answer({ signal: limit.signal, logger, attempt, firstReceivedAt, progress });
+    } catch (error) {
+      logger.warn({ cause: messageOf(error) }, 'could not look whether the request is done after all');
+      return undefined;
+    } finally {
+      limit.clear();
+    }
+  }
+
+  /** It may succeed later: give it back, or after the last attempt say what became of it. */
   async function failAttempt(
+    delivery: Delivery,
+    identity: JobIdentity,
+    job: Job | undefined,
+    error: unknown,
+    logger: Logger,
+  ): Promise<{ readonly fate: Fate; readonly outcome: 'retry' | 'answered' | 'exhausted' }> {
+    if (delivery.attempt < lastAttempt) return { fate: await retryLater(delivery, logger), outcome: 'retry' };
+    const stored = job && (await lastLook(job, delivery, logger));
+    if (stored === undefined) {
+      return { fate: await giveUp(delivery, identity, error, logger), outcome: 'exhausted' };
+    }
+    try {
+      await publish(stored.event);
+      return { fate: 'acknowledge', outcome: 'answered' };
+    } catch (failure) {
+      logger.error({ cause: causesOf(failure) }, messageOf(failure));
+      return { fate: await retryLater(delivery, logger), outcome: 'exhausted' };
+    }
+  }
+
+  async function giveUp(
     delivery: Delivery,
     identity: JobIdentity,
     error: unknown,
     logger: Logger,
   ): Promise<Fate> {
-    if (delivery.attempt < lastAttempt) return await retryLater(delivery, logger);
     try {
       await publish(identity.failed(codeOf(error), messageOf(error), delivery.attempt));
       // With a redrive policy SQS moves it at the next receipt; without one, that is ours to do.
@@ -251,10 +288,11 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
       onError: (error) => logger.warn({ cause: messageOf(error) }, 'could not renew the lease, trying again'),
     });
 
+    let job: Job | undefined;
     try {
       observer.started(type);
       logger.info('request received');
-      const job = handler.accept(body, delivery.messageId);
+      job = handler.accept(body, delivery.messageId);
       const { answer, answered } = await carryOut(job, delivery, abort, logger);
       finish(answered ? 'answered' : answer.outcome);
       return 'acknowledge';
@@ -276,8 +314,8 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
         return fate;
       }
       if (delivery.attempt < lastAttempt) await lease.stop();
-      const fate = await failAttempt(delivery, identity, error, logger);
-      finish(delivery.attempt < lastAttempt ? 'retry' : 'exhausted', failure(error));
+      const { fate, outcome } = await failAttempt(delivery, identity, job, error, logger);
+      finish(outcome, failure(error));
       return fate;
     } finally {
       await lease.stop();

@@ -136,6 +136,15 @@ const endless = ({ signal }: JobContext) =>
 const failing = (error: unknown) => async (): Promise<never> => {
   throw error;
 };
+/** Nothing is stored at first; then this is, or cannot be seen. */
+const onSecondLook = (stored: string | Error) => {
+  let looks = 0;
+  return async () => {
+    if (looks++ === 0) return undefined;
+    if (typeof stored !== 'string') throw stored;
+    return stored;
+  };
+};
 const later = new RetryableError('INPUT_READ_ERROR', 'later');
 const never = new InvalidRequestError('CONFIG_ERROR', 'never');
 const bug = new TypeError('oops');
@@ -202,6 +211,28 @@ describe('a message comes to its end', () => {
       { run: failing(later), attempt: 3, maxReceiveCount: null, deadLetters: null },
       'keep',
       ['FAILURE INPUT_READ_ERROR: later', 'visible in 12', 'exhausted'],
+    ],
+    [
+      'done after all, though its last attempt failed',
+      { run: failing(later), answer: onSecondLook('STORED'), attempt: 3 },
+      'acknowledge',
+      ['STORED', 'answered'],
+    ],
+    [
+      'done after all, but SNS is away to the last: no FAILURE contradicts the result',
+      {
+        answer: onSecondLook('STORED'),
+        attempt: 3,
+        unpublished: (kind) => kind === 'completed',
+      },
+      'keep',
+      ['visible in 12', 'exhausted'],
+    ],
+    [
+      'tried for the last time, and what became of it cannot be seen',
+      { run: failing(later), answer: onSecondLook(later), attempt: 3 },
+      'keep',
+      ['FAILURE INPUT_READ_ERROR: later', 'visible in 0', 'exhausted'],
     ],
     ['hit by a fault of ours', { run: failing(bug) }, 'keep', ['visible in 3', 'retry']],
     [
