@@ -10,7 +10,7 @@ import { openFile } from '../lake/tier-file-reader.ts';
 import { CsvRows } from './csv-rows.ts';
 import { JsonLines } from './json-lines.ts';
 import { putJsonRows } from './json-rows.ts';
-import { compressionOf, objectBytes } from './object-bytes.ts';
+import { objectBytes, packingOf } from './object-bytes.ts';
 import { putParquetRows } from './parquet-rows.ts';
 import type { RowBuilder, SourceRules } from './row-builder.ts';
 import type { HotTierLimits } from './settings.ts';
@@ -56,7 +56,7 @@ async function putObjectRows(
     await putParquet(builder, await uncompressed(object, limits, signal), limits);
     return;
   }
-  const isPlain = compressionOf(await object.read(0, Math.min(4, object.size))) === undefined;
+  const isPlain = (await packingOf(object)) === undefined;
   const rows =
     format === 'csv' ? new CsvRows(builder) : new JsonLines(builder, isPlain ? object.size : undefined);
   for await (const bytes of objectBytes(object, limits.maxDecodedBytes, signal)) rows.push(bytes);
@@ -88,7 +88,7 @@ async function uncompressed(
   limits: HotTierLimits,
   signal: AbortSignal,
 ): Promise<RandomAccess> {
-  if (compressionOf(await object.read(0, Math.min(4, object.size))) === undefined) return object;
+  if ((await packingOf(object)) === undefined) return object;
   const parts: Uint8Array[] = [];
   for await (const part of objectBytes(object, limits.maxDecodedBytes, signal)) parts.push(part);
   const bytes = Buffer.concat(parts);

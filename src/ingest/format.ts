@@ -1,7 +1,6 @@
 /** What a file is: decided by its name, and where that does not tell by its first bytes. Pure. */
 
 import type { IngestFormat } from '../contract/ingest-run.ts';
-import type { Compression } from './byte-source.ts';
 import { fileFault } from './rows.ts';
 
 export type FileFormat = Exclude<IngestFormat, 'auto'>;
@@ -17,7 +16,7 @@ const BY_EXTENSION: Readonly<Record<string, FileFormat>> = {
   xlsx: 'xlsx',
   xlsm: 'xlsx',
 };
-const PACKED: Readonly<Record<string, Compression>> = { gz: 'gzip', gzip: 'gzip', zst: 'zstd', zstd: 'zstd' };
+const PACKED: ReadonlySet<string> = new Set(['gz', 'gzip', 'zst', 'zstd']);
 
 /** The extensions of a key's last segment, lower case, the last one first. */
 function extensions(key: string): string[] {
@@ -29,17 +28,10 @@ function extensions(key: string): string[] {
     .reverse();
 }
 
-/** How the bytes are packed, by their first ones: a name may lie, and S3 may have unpacked on its way. */
-export function compressionOf(head: Uint8Array): Compression {
-  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
-  const zstd = head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd;
-  return zstd ? 'zstd' : 'none';
-}
-
 /** The format by the name, or undefined where the name does not tell. */
 export function formatOfName(key: string): FileFormat | undefined {
   const [first = '', second = ''] = extensions(key);
-  return BY_EXTENSION[Object.hasOwn(PACKED, first) ? second : first];
+  return BY_EXTENSION[PACKED.has(first) ? second : first];
 }
 
 /** The format by the first bytes, unpacked. */

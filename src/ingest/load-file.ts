@@ -11,20 +11,14 @@ import { RetryableError } from '../common/errors.ts';
 import type { IngestFormat, Mapping, ReadOptions } from '../contract/ingest-run.ts';
 import { type ObjectLocation, uriOf } from '../contract/object-location.ts';
 import type { OutputCompression } from '../contract/output-compression.ts';
+import { compressionOf } from '../lake/byte-stream.ts';
 import type { Lake } from '../lake/lake.ts';
 import { openObject, type RandomAccess } from '../lake/random-access.ts';
 import type { FileOutput } from '../ledger/file-ledger.ts';
-import { type Compression, inflate, readChunks, type SourceFile } from './byte-source.ts';
+import { readChunks, type SourceFile, unpack } from './byte-source.ts';
 import { createCollector, type OpenOutput } from './collector.ts';
 import { createCsvReader } from './csv-reader.ts';
-import {
-  checkHead,
-  compressionOf,
-  delimiterOfName,
-  type FileFormat,
-  formatOfHead,
-  formatOfName,
-} from './format.ts';
+import { checkHead, delimiterOfName, type FileFormat, formatOfHead, formatOfName } from './format.ts';
 import { createJsonlReader } from './jsonl-reader.ts';
 import { createMapper, type Mapper } from './mapper.ts';
 import { readParquetRows } from './parquet-rows.ts';
@@ -159,13 +153,13 @@ async function readRows(
     }
   }
   const packed = await peek(counted());
-  const compression: Compression = compressionOf(packed.head);
-  const { head, all } = await peek(inflate(packed.all, compression, file.size));
+  const compression = compressionOf(packed.head);
+  const { head, all } = await peek(unpack(packed.all, compression, file.size));
   if (head.length === 0) throw fileFault('it is empty');
   const format = named ?? formatOfHead(head);
   checkHead(format, head);
   if (format === 'parquet') {
-    if (compression === 'none') {
+    if (compression === undefined) {
       await all.return();
       return await openedParquet();
     }

@@ -1,7 +1,7 @@
 /** Files of every kind through the whole path: what is taken, and what each bad one fails with, alone. */
 
 import { readFileSync } from 'node:fs';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Ledger } from '../../src/ledger/database.ts';
 import { datasetRows, ingest, lines, WIDE } from '../support/ingest-scene.ts';
@@ -60,6 +60,8 @@ const GOOD: Readonly<Record<string, string | Buffer>> = {
     ['date'],
   ),
   '16.tsv': good(16).replaceAll(',', '\t'),
+  '17 frames.csv.zst': Buffer.concat([zstdCompressSync(`${HEAD}\n`), zstdCompressSync(row(17))]),
+  '18 members.csv.gz': Buffer.concat([gzipSync(`${HEAD}\n`), gzipSync(row(18))]),
 };
 
 /** Name -> body -> what the file fails with. */
@@ -150,8 +152,8 @@ describe('one run over everything', () => {
         wrong.push(`${name}: ${one?.status} ${one?.error_type} ${one?.error_message?.slice(0, 300)}`);
     }
     expect(wrong).toEqual([]);
-    expect(done).toMatchObject({ status: 'PARTIAL', files: { discovered: 39, succeeded: 16, failed: 23 } });
-    const days = Array.from({ length: 16 }, (_, n) => String(n + 1).padStart(2, '0'));
+    expect(done).toMatchObject({ status: 'PARTIAL', files: { discovered: 41, succeeded: 18, failed: 23 } });
+    const days = Array.from({ length: 18 }, (_, n) => String(n + 1).padStart(2, '0'));
     expect(lines(await datasetRows(scene))).toEqual([
       ...days.map((day) => `T_MAX 2026-01-${day} ${Number(day)}`),
       ...days.map((day) => `T_MIN 2026-01-${day} -${Number(day)}`),
@@ -160,7 +162,7 @@ describe('one run over everything', () => {
     expect(JSON.stringify(worker.log)).not.toContain(`${new URL(url).password}@`);
     const metrics = await worker.metrics();
     expect(metrics.get('tidemill_ingest_files_total{outcome="failed"}')).toBe(23);
-    expect(metrics.get('etl_row_normalized_total{job="ingest_csv"}')).toBe(13);
+    expect(metrics.get('etl_row_normalized_total{job="ingest_csv"}')).toBe(15);
   }, 150_000);
 });
 
