@@ -34,8 +34,7 @@ export function attempt<T>(work: () => T, problems: Set<string>): T | undefined 
     return work();
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
-    const text = error.message.replace(/^The request is invalid: /, '');
-    for (const problem of text.split('; ')) problems.add(problem);
+    for (const problem of error.problems) problems.add(problem);
     return undefined;
   }
 }

@@ -1,24 +1,20 @@
 /** The types of request that the command knows, and how it sees which of them a text is. */
 
-import { InvalidRequestError, NotARequestError } from '../common/errors.ts';
+import { NotARequestError } from '../common/errors.ts';
 import { unwrap } from '../contract/envelope.ts';
 import { parseIngestRunRequest } from '../contract/ingest-run.ts';
 import type { BucketPolicy } from '../contract/object-location.ts';
 import { placesOf } from '../ingest/index.ts';
 import { metricRunKind } from './metric-run-kind.ts';
-import { type RequestIds, type RequestKind, textField } from './request-kind.ts';
+import { attempt, type RequestIds, type RequestKind, textField } from './request-kind.ts';
 import { compactionKind, hotUploadKind } from './tier-kinds.ts';
 
 const ingestRunKind: RequestKind = {
   type: 'ingest_run_requested',
   problems(body, policy) {
-    try {
-      placesOf(parseIngestRunRequest(body).request, policy);
-      return [];
-    } catch (error) {
-      if (error instanceof InvalidRequestError) return [error.message];
-      throw error;
-    }
+    const problems = new Set<string>();
+    attempt(() => placesOf(parseIngestRunRequest(body).request, policy), problems);
+    return [...problems];
   },
   ids(body) {
     const id = textField(body, 'requestId');

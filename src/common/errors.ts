@@ -9,6 +9,8 @@
  * that is no `TidemillError` is a fault of ours: INTERNAL_ERROR, retried like a passing one.
  */
 
+import { tellable } from './tellable.ts';
+
 /** The error codes that stand in events (docs/CONTRACT.md). */
 export const ERROR_CODES = [
   'INPUT_READ_ERROR',
@@ -32,13 +34,19 @@ interface ErrorOptions {
   readonly fields?: ErrorFields;
 }
 
+interface InvalidRequestOptions extends ErrorOptions {
+  /** Everything that is wrong, each as `path: what`, where the message tells of several things. */
+  readonly problems?: readonly string[];
+}
+
 export abstract class TidemillError extends Error {
   abstract readonly kind: 'invalid' | 'retryable' | 'not-a-request';
   readonly code: ErrorCode;
   readonly fields: ErrorFields;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // Told in events, logs and the ledger, and made of what others sent: without secrets, and bounded.
+    super(tellable(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;
     this.fields = options.fields ?? {};
@@ -48,6 +56,13 @@ export abstract class TidemillError extends Error {
 /** The request cannot succeed as asked, however often it is tried. */
 export class InvalidRequestError extends TidemillError {
   override readonly kind = 'invalid';
+  /** What is wrong, a text for each thing; the message alone where there is but one. */
+  readonly problems: readonly string[];
+
+  constructor(code: ErrorCode, message: string, options: InvalidRequestOptions = {}) {
+    super(code, message, options);
+    this.problems = options.problems ?? [this.message];
+  }
 }
 
 /** It may succeed later: throttled, a 5xx, a timeout, a lost connection, a compare-and-set that kept losing. */
@@ -84,7 +99,7 @@ export function causesOf(error: unknown): string[] {
   const causes: string[] = [];
   let cause = error instanceof Error ? error.cause : undefined;
   while (cause !== undefined && cause !== null && causes.length < MAX_CAUSES) {
-    causes.push(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause));
+    causes.push(tellable(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)));
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return causes;
@@ -95,7 +110,7 @@ export function toErrorRecord(error: unknown): ErrorRecord {
     const { kind, code, message, fields, stack } = error;
     return { kind, code, message, fields, causes: causesOf(error), stack };
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const stack = error instanceof Error ? error.stack : undefined;
   return { kind: 'internal', code: 'INTERNAL_ERROR', message, fields: {}, causes: causesOf(error), stack };
 }
@@ -121,7 +136,7 @@ export function codeOf(error: unknown): ErrorCode {
   return error instanceof TidemillError ? error.code : 'INTERNAL_ERROR';
 }
 
-/** The message of anything thrown. */
+/** The message of anything thrown, as it may be told: without secrets, and bounded. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return tellable(error instanceof Error ? error.message : String(error));
 }

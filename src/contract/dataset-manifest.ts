@@ -5,7 +5,7 @@
 
 import { z } from 'zod';
 import { InvalidRequestError } from '../common/errors.ts';
-import { issueTexts } from './issues.ts';
+import { check } from './issues.ts';
 
 const path = z.string().min(1).max(2048);
 
@@ -41,9 +41,9 @@ export function parseManifestAs<T extends z.ZodType>(
   } catch (error) {
     throw invalid('is not JSON', error);
   }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw invalid(`is invalid: ${issueTexts(parsed.error).join('; ')}`);
+  const checked = check(schema, value);
+  if (checked.ok) return checked.value;
+  throw invalid(`is invalid: ${checked.problems.join('; ')}`);
 }
 
 const HIVE = /^(?:series|series_code|internal_series_code)=(.*)$/s;

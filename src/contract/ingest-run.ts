@@ -5,8 +5,8 @@
 
 import { z } from 'zod';
 import { hasControls } from '../common/control-characters.ts';
-import { type ErrorCode, InvalidRequestError } from '../common/errors.ts';
-import { issueTexts } from './issues.ts';
+import type { ErrorCode } from '../common/errors.ts';
+import { checkRequest } from './issues.ts';
 
 export const INGEST_RUN_REQUESTED = 'ingest_run_requested';
 export const INGEST_RUN_STARTED = 'ingest_run_started';
@@ -177,15 +177,9 @@ export interface IngestOrder {
 
 /** Validates a request; CONFIG_ERROR names every field that is wrong. Unknown fields are ignored. */
 export function parseIngestRunRequest(body: unknown): IngestOrder {
-  const parsed = requestSchema.safeParse(body);
-  if (parsed.success) {
-    const { failedOnly, ...options } = parsed.data.options;
-    return { request: { ...parsed.data, options }, failedOnly };
-  }
-  throw new InvalidRequestError(
-    'CONFIG_ERROR',
-    `The request is invalid: ${issueTexts(parsed.error).join('; ')}`,
-  );
+  const order = checkRequest(requestSchema, body);
+  const { failedOnly, ...options } = order.options;
+  return { request: { ...order, options }, failedOnly };
 }
 
 /** Who an event is about; null is what an invalid request does not say. */

@@ -6,8 +6,8 @@
  */
 
 import { z } from 'zod';
-import { type ErrorCode, InvalidRequestError } from '../common/errors.ts';
-import { issueTexts } from './issues.ts';
+import type { ErrorCode } from '../common/errors.ts';
+import { checkRequest } from './issues.ts';
 import { type ObjectLocation, uriOf } from './object-location.ts';
 
 export const METRIC_RUN_REQUESTED = 'metric_run_requested';
@@ -45,12 +45,7 @@ export type MetricRunForm = 'v1' | 'plain';
 
 /** Validates a request; CONFIG_ERROR names every field that is wrong. Unknown fields are ignored. */
 export function parseMetricRunRequest(body: unknown): MetricRunRequest {
-  const parsed = requestSchema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new InvalidRequestError(
-    'CONFIG_ERROR',
-    `The request is invalid: ${issueTexts(parsed.error).join('; ')}`,
-  );
+  return checkRequest(requestSchema, body);
 }
 
 /** Who an event is about. Of an invalid request it holds what could be read; null is what could not. */

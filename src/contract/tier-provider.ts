@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnSpec } from './column-spec.ts';
-import { issueTexts } from './issues.ts';
+import { check } from './issues.ts';
 
 /** True for a row that says that its key has ceased to exist, false for one with values. */
 export const CEASED = 'Ceased';
@@ -153,14 +153,11 @@ export function parseProvidersFile(text: string, path: string): TierProvider[] {
   } catch (error) {
     throw new InvalidRequestError('CONFIG_ERROR', `${path} is not JSON: ${String(error)}`, { cause: error });
   }
-  const parsed = providersFile.safeParse(json);
-  if (!parsed.success) {
-    throw new InvalidRequestError(
-      'CONFIG_ERROR',
-      `${path} is invalid: ${issueTexts(parsed.error).join('; ')}`,
-    );
+  const checked = check(providersFile, json);
+  if (!checked.ok) {
+    throw new InvalidRequestError('CONFIG_ERROR', `${path} is invalid: ${checked.problems.join('; ')}`);
   }
-  return parsed.data.providers.map(({ name, keyColumns, timeColumn, values, scoreColumn }) => {
+  return checked.value.providers.map(({ name, keyColumns, timeColumn, values, scoreColumn }) => {
     const columns = Object.entries(values).map(([column, kind]) => ({ name: column, kind }));
     return { name, keyColumns, timeColumn, values: columns, scoreColumn: scoreColumn ?? columns[0]!.name };
   });

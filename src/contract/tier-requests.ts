@@ -4,8 +4,8 @@
  */
 
 import { z } from 'zod';
-import { type ErrorCode, InvalidRequestError } from '../common/errors.ts';
-import { issueTexts } from './issues.ts';
+import type { ErrorCode } from '../common/errors.ts';
+import { checkRequest } from './issues.ts';
 import { parseMonth, parseTimestamp, type TierMonth } from './tier-keys.ts';
 
 export const HOT_UPLOAD_REQUESTED = 'hot_upload_requested';
@@ -98,7 +98,7 @@ export interface CompactionRequest {
 
 /** Validates a request. Throws CONFIG_ERROR; for a timestamp without offset: `timestamp must be timezone-aware`. */
 export function parseHotUploadRequest(body: unknown): HotUploadRequest {
-  const request = validated(hotUpload, body);
+  const request = checkRequest(hotUpload, body);
   return {
     requestId: request.requestId,
     provider: request.provider,
@@ -113,21 +113,12 @@ export function parseHotUploadRequest(body: unknown): HotUploadRequest {
 
 /** Validates a request. Throws CONFIG_ERROR; for a timestamp without offset: `timestamp must be timezone-aware`. */
 export function parseCompactionRequest(body: unknown): CompactionRequest {
-  const { requestId: id, provider, timestamp, hotKey, month, mode } = validated(compaction, body);
+  const { requestId: id, provider, timestamp, hotKey, month, mode } = checkRequest(compaction, body);
   if (timestamp) parseTimestamp(timestamp);
   const target: CompactionTarget = hotKey
     ? { hotKey }
     : { month: parseMonth(month ?? ''), mode: mode ?? 'catch_up' };
   return { requestId: id, provider, target };
-}
-
-function validated<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new InvalidRequestError(
-    'CONFIG_ERROR',
-    `The request is invalid: ${issueTexts(parsed.error).join('; ')}`,
-  );
 }
 
 function sourceOf(source: z.infer<typeof rowSource> | null | undefined): RowSource | undefined {

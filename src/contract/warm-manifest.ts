@@ -15,7 +15,7 @@
 
 import { z } from 'zod';
 import { InvalidRequestError } from '../common/errors.ts';
-import { issueTexts } from './issues.ts';
+import { check } from './issues.ts';
 import { addSlots, normalizeRanges, type SlotRanges } from './slot-ranges.ts';
 import { parseTimeFromKey, slotOf, slotStart, slotsInMonth, type TierMonth } from './tier-keys.ts';
 
@@ -121,9 +121,9 @@ export function parseManifest(text: string, key: string, provider: string, month
   } catch (error) {
     throw invalid(key, `is not JSON: ${String(error)}`, error);
   }
-  const parsed = storedManifest.safeParse(json);
-  if (!parsed.success) throw invalid(key, `is invalid: ${issueTexts(parsed.error).join('; ')}`);
-  const stored = parsed.data;
+  const checked = check(storedManifest, json);
+  if (!checked.ok) throw invalid(key, `is invalid: ${checked.problems.join('; ')}`);
+  const stored = checked.value;
   if (stored.provider !== provider || stored.year !== month.year || stored.month !== month.month) {
     throw invalid(key, `is of ${stored.provider}, ${stored.year}-${stored.month}`);
   }

@@ -79,7 +79,7 @@ describe('a providers file', () => {
     [
       'an unknown field',
       JSON.stringify({ providers: [{ ...oci, columns: [] }] }),
-      'providers[0]: Unrecognized key: "columns"',
+      'providers[0]: has fields that are not known: columns',
     ],
     [
       'a name that is no key',

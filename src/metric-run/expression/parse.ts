@@ -13,6 +13,7 @@
  * `expressionJson.left.window: must be a whole number of at least 1, got text "3"`.
  */
 
+import { described } from '../../common/described.ts';
 import { InvalidRequestError } from '../../common/errors.ts';
 import {
   COMPOSITE_OPS,
@@ -40,9 +41,6 @@ export const DEFAULT_EXPRESSION_LIMITS: ExpressionLimits = {
 
 /** What `maxDepth` is held to, since parsing and evaluating go as deep as the expression does. */
 const DEEPEST = 1000;
-
-/** Characters of a wrong text that an error shows. */
-const SHOWN_TEXT = 40;
 
 const FORMS = {
   series_math: { ops: MATH_OPS, fields: ['left', 'right'] },
@@ -187,17 +185,6 @@ function oneOf<T extends string>(value: unknown, allowed: readonly T[], path: st
     path,
     `must be ${allowed.length > 1 ? 'one of ' : ''}${allowed.join(', ')}, got ${described(value)}`,
   );
-}
-
-/** A wrong value in a few words, whatever its size. */
-function described(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'an object';
-  if (typeof value !== 'string') return `${typeof value} ${String(value)}`;
-  const shown = value.length > SHOWN_TEXT ? `${value.slice(0, SHOWN_TEXT)}…` : value;
-  return `text ${JSON.stringify(shown)}`;
 }
 
 function fail(path: string, problem: string): never {
