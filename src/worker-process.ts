@@ -6,10 +6,14 @@
 import { existsSync } from 'node:fs';
 import { loadEnvFile } from 'node:process';
 import { buildInfo } from './build-info.ts';
+import { unlessEnded } from './common/clock.ts';
 import { messageOf } from './common/errors.ts';
 import { readConfig } from './config.ts';
 import { createLogger } from './observability/logger.ts';
 import { type Service, startService } from './service.ts';
+
+/** How long the process may take to end by itself, once everything is closed. */
+const END_MS = 1_000;
 
 /**
  * Resolves once the worker runs; the process then ends by itself, with code 0 after SIGTERM or SIGINT
@@ -37,7 +41,13 @@ export async function runWorker(): Promise<void> {
     Promise.resolve(stopped).then(
       () => {
         logger.info('stopped');
-        process.exit(0);
+        // Not by process.exit(), which in Node 24 can wait for ever where a compile cache is in use
+        // (nodejs/node#54918); nothing is left that would keep the process.
+        process.exitCode = 0;
+        unlessEnded(END_MS, () => {
+          logger.warn({ open: process.getActiveResourcesInfo() }, 'something kept the process');
+          process.exit(0);
+        });
       },
       (error: unknown) => die(error, 'could not stop in order'),
     );

@@ -59,6 +59,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** Calls `work` if the process still runs after `ms`, which this does not make it do. */
+export function unlessEnded(ms: number, work: () => void): void {
+  setTimeout(work, ms).unref();
+}
+
 const TURN_EVERY_MS = 50;
 
 /**

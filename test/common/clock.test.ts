@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { breather, isoSeconds, systemClock, versionStamp } from '../../src/common/clock.ts';
+import { breather, isoSeconds, systemClock, unlessEnded, versionStamp } from '../../src/common/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 test.each([
@@ -52,6 +52,14 @@ test('a timeout aborts with its reason, unless it is called off', async () => {
   await systemClock.sleep(20);
   expect(due.signal.reason).toEqual(new Error('due'));
   expect(off.signal.aborted).toBe(false);
+});
+
+test('what is to be done unless the process has ended is done when it has not', async () => {
+  let done = 0;
+  unlessEnded(10, () => void done++);
+  expect(done).toBe(0);
+  await systemClock.sleep(50);
+  expect(done).toBe(1);
 });
 
 describe('a breather', () => {

@@ -35,6 +35,8 @@ export interface WorkerProcess {
   kill(): Promise<void>;
   /** SIGTERM, and its end; throws where it has not ended in time, after it was killed. */
   stop(): Promise<Exit>;
+  /** What it wrote that is no log line: standard error, above all. */
+  complaints(): string;
   readonly exit: Promise<Exit>;
 }
 
@@ -68,10 +70,7 @@ export async function startWorkerProcess(
   return { ...launched, port, get, metrics: async () => samplesOf((await get('/metrics')).body) };
 }
 
-export interface LaunchedProcess extends Omit<WorkerProcess, 'port' | 'get' | 'metrics'> {
-  /** What it wrote that is no log line: standard error, above all. */
-  complaints(): string;
-}
+export type LaunchedProcess = Omit<WorkerProcess, 'port' | 'get' | 'metrics'>;
 
 /** Starts one whose start may fail: what it says then is in its log and `complaints`. */
 export function launch(name: string, environment: Readonly<Record<string, string>>): LaunchedProcess {

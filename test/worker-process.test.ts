@@ -1,0 +1,57 @@
+/**
+ * How the worker's process ends. STARTS says how often it is started and stopped (60 to look for what is
+ * rare: process.exit() with a compile cache hung in 6 of 200).
+ */
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { plainRequest } from './support/metric-requests.ts';
+import { openRig, type Rig } from './support/rig.ts';
+import type { Scene } from './support/scene.ts';
+
+const STARTS = Number(process.env.STARTS ?? 3);
+const AT_ONCE = 3;
+
+let rig: Rig;
+let scene: Scene;
+
+beforeAll(async () => {
+  rig = await openRig();
+  scene = await rig.scene();
+});
+afterAll(() => rig.close());
+
+test(
+  'a worker that is told to stop ends by itself, with code 0, after a run and without one',
+  async () => {
+    await scene.dataset('d', { A: [[0, 1]], B: [[0, 2]] });
+    let started = 0;
+    const lane = async () => {
+      for (let n = started++; n < STARTS; n = started++) {
+        const worker = await scene.worker();
+        if (n % 3 === 0) {
+          const runId = `run-${n}`;
+          await scene.send(plainRequest({ runId, metricCode: runId }));
+          await scene.events.completed(runId);
+        }
+        expect(await worker.stop()).toEqual({ code: 0, signal: null });
+        expect(worker.log.map(({ msg }) => msg)).toContain('stopped');
+        expect(worker.log.map(({ msg }) => msg)).not.toContain('something kept the process');
+        expect(worker.complaints()).toBe('');
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, STARTS) }, lane));
+  },
+  30_000 + STARTS * 5_000,
+);
+
+test('a second signal ends it at once, with code 130', async () => {
+  const hold = scene.traffic.hold({ operation: 'PutObject', key: /metrics\.parquet$/ });
+  const worker = await scene.worker();
+  await scene.send(plainRequest({ runId: 'held', metricCode: 'held' }));
+  await hold.come(1);
+  worker.signal('SIGTERM');
+  await worker.logged('asked to stop');
+  worker.signal('SIGTERM');
+  expect(await worker.exit).toEqual({ code: 130, signal: null });
+  hold.release();
+});
