@@ -1,9 +1,9 @@
 /** The events of the tiers on their way out: bodies of tier-requests.ts, and how a topic routes and orders them. */
 
 import type { ErrorCode } from '../common/errors.ts';
+import type { CompactionResult } from './compaction-result.ts';
 import type { EventKind, OutgoingEvent } from './outgoing-event.ts';
 import {
-  type CompactionResult,
   type HotUploadResult,
   type TierEvent,
   type TierFamily,

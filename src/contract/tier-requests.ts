@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import type { ErrorCode } from '../common/errors.ts';
+import type { CompactionResult } from './compaction-result.ts';
 import { checkRequest } from './issues.ts';
 import { parseMonth, parseTimestamp, type TierMonth } from './tier-keys.ts';
 
@@ -159,19 +160,6 @@ export interface HotUploadResult {
   /** Rows and bytes of the file of this request, also where it was not written; 0 for an empty one. */
   readonly rows: number;
   readonly bytes: number;
-}
-
-export interface CompactionResult {
-  /** `added`: hot files were let in, nothing was merged. `unchanged`: there was nothing to do. */
-  readonly outcome: 'compacted' | 'added' | 'unchanged';
-  /** Months whose manifests were written, by key and revision. */
-  readonly manifests: readonly { readonly key: string; readonly revision: number }[];
-  /** Hot keys that were let in. */
-  readonly added: readonly string[];
-  readonly written: readonly (WrittenFile & { readonly level: number })[];
-  /** How many files each level has now, from level 0 on. */
-  readonly levels: readonly number[];
-  readonly deleted: readonly string[];
 }
 
 export type TierEvent = Readonly<Record<string, unknown>> & { readonly type: string };

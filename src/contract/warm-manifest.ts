@@ -7,6 +7,8 @@
  * - `processed` is the exact set of the month's slots whose rows the files hold;
  * - `pending` are the keys of files that no level names any more, each to be deleted once `notBefore` has
  *   passed, when no reader of an older manifest can still be reading it;
+ * - `answered` are the requests that were carried out last, with their answers: one that is delivered again is
+ *   answered in the same words;
  * - file ids only grow: `nextFileId` is above that of every file ever named here, pending ones included.
  *
  * Both forms of the original writers are opened: `processed_keys` (a list of hot keys), and
@@ -15,6 +17,7 @@
 
 import { z } from 'zod';
 import { InvalidRequestError } from '../common/errors.ts';
+import { type AnsweredRequest, compactionResult } from './compaction-result.ts';
 import { check } from './issues.ts';
 import { addSlots, normalizeRanges, type SlotRanges } from './slot-ranges.ts';
 import { parseTimeFromKey, slotOf, slotStart, slotsInMonth, type TierMonth } from './tier-keys.ts';
@@ -53,6 +56,8 @@ export interface WarmManifest extends TierMonth {
   readonly levels: readonly (readonly WarmFile[])[];
   readonly processed: SlotRanges;
   readonly pending: readonly PendingDeletion[];
+  /** Oldest first. */
+  readonly answered: readonly AnsweredRequest[];
   /** Milliseconds since the epoch; null before the first write. */
   readonly lastUpdated: number | null;
 }
@@ -65,7 +70,8 @@ export function emptyManifest(
   { year, month }: TierMonth,
 ): WarmManifest {
   const start = { nextFileId: 0, lastHotIndex: -1, revision: 0, lastUpdated: null };
-  return { m, provider, year, month, keyColumns, ...start, levels: [], processed: [], pending: [] };
+  const nothing = { levels: [], processed: [], pending: [], answered: [] };
+  return { m, provider, year, month, keyColumns, ...start, ...nothing };
 }
 
 const MIN_MICROS = Date.UTC(1000, 0, 1) * 1000;
@@ -89,6 +95,8 @@ const storedPending = z.union([
   z.object({ key: z.string().min(1), not_before: time.nullable() }),
 ]);
 
+const storedAnswer = z.object({ request_id: z.string().min(1), result: compactionResult });
+
 const storedManifest = z.object({
   m: z.int().min(2).max(1024),
   provider: z.string().min(1),
@@ -103,6 +111,7 @@ const storedManifest = z.object({
   processed_keys: z.array(z.string()).nullish(),
   last_processed_time: z.string().nullish(),
   pending_deletions: z.array(storedPending).default([]),
+  recent_requests: z.array(storedAnswer).default([]),
   last_updated: z.string().nullish(),
 });
 
@@ -140,6 +149,7 @@ export function parseManifest(text: string, key: string, provider: string, month
     levels,
     processed: openProcessed(stored, levels[0] ?? []),
     pending: openPending(stored),
+    answered: stored.recent_requests.map(({ request_id, result }) => ({ requestId: request_id, result })),
     lastUpdated: millisOf(stored.last_updated),
   };
 }
@@ -223,7 +233,9 @@ export function serializeManifest(manifest: WarmManifest): string {
     files.length === 0 ? [] : [`    "${level}": ${list(files.map(storeFile), 6)}`],
   );
   const pending = manifest.pending.map(({ key, notBefore }) => ({ key, not_before: isoMillis(notBefore) }));
+  const recent = manifest.answered.map(({ requestId, result }) => ({ request_id: requestId, result }));
   lines.push(`  "pending_deletions": ${list(pending, 4)}`);
+  lines.push(`  "recent_requests": ${list(recent, 4)}`);
   lines.push(levels.length === 0 ? '  "levels": {}' : `  "levels": {\n${levels.join(',\n')}\n  }`);
   return `{\n${lines.join(',\n')}\n}\n`;
 }

@@ -14,9 +14,15 @@
 import type { Clock } from '../common/clock.ts';
 import { InvalidRequestError, messageOf, RetryableError } from '../common/errors.ts';
 import type { Random } from '../common/ids.ts';
+import {
+  type CompactionResult,
+  compactionResultOf,
+  type MonthChanges,
+  NO_CHANGES,
+  remember,
+} from '../contract/compaction-result.ts';
 import { hasSlot } from '../contract/slot-ranges.ts';
 import { warmFileId } from '../contract/tier-keys.ts';
-import type { CompactionResult } from '../contract/tier-requests.ts';
 import type { WarmManifest } from '../contract/warm-manifest.ts';
 import type { HotFiles, HotSlot } from './hot-files.ts';
 import type { MergedFacts, MergeOutcome } from './merge-files.ts';
@@ -37,7 +43,15 @@ export type Wanted =
   | { readonly mode: 'catch_up' | 'full' }
   | { readonly mode: 'sweep' };
 
+/** The request that a compaction is for: the manifest remembers its answer. */
+export interface ForRequest {
+  readonly requestId: string;
+  /** What was done to another month before, and is told with it. */
+  readonly swept?: MonthChanges | undefined;
+}
+
 export interface CompactParts {
+  readonly request?: ForRequest | undefined;
   readonly store: MonthStore;
   readonly hotFiles: HotFiles;
   /** Merges objects into a new one; see merge-files.ts. */
@@ -65,8 +79,12 @@ export interface WrittenWarmFile {
   readonly duplicates: number;
 }
 
-export interface Compacted extends CompactionResult {
+/** All that was done, and how it is told. */
+export interface Compacted extends MonthChanges {
   readonly written: readonly WrittenWarmFile[];
+  readonly outcome: CompactionResult['outcome'];
+  readonly levels: CompactionResult['levels'];
+  readonly result: CompactionResult;
   /** How often another writer was first. */
   readonly races: number;
 }
@@ -97,15 +115,25 @@ export async function compact(wanted: Wanted, parts: CompactParts, first?: Opene
   const { store, signal, clock } = parts;
   /** Keys under which this compaction may have written a file that no manifest is known to name. */
   const own = new Set<string>();
-  const tally = { added: [] as string[], written: [] as WrittenWarmFile[], deleted: [] as string[] };
-  let revision: number | undefined;
+  const { request } = parts;
+  let changes: MonthChanges & Pick<Compacted, 'written'> = NO_CHANGES;
   let races = 0;
   let lost = 0;
   let opened = first ?? (await store.read(signal));
   const findNew = createFinder(wanted, parts);
+  const resultFor = ({ levels }: WarmManifest) => {
+    const counts = levels.map((files) => files.length);
+    return compactionResultOf(changes, counts, request?.swept);
+  };
   try {
     for (;;) {
       const { manifest, etag } = opened;
+      const before = answerIn(manifest, request?.requestId);
+      if (before !== undefined) {
+        // A copy of the request was first, or the answer to our own write was lost.
+        await bury(own, parts);
+        return { ...changes, outcome: before.outcome, levels: before.levels, result: before, races };
+      }
       const { batch, isLast } = await findNew(manifest);
       const full = 'mode' in wanted && wanted.mode === 'full' && isLast;
       const planned = propose(manifest, batch, { full, abandoned: unnamed(own, manifest) });
@@ -113,23 +141,37 @@ export async function compact(wanted: Wanted, parts: CompactParts, first?: Opene
       if (!changesAnything(planned) && due.length === 0) break;
       const done = await carryOut(planned, own, opened, parts);
       const deleted = done === undefined ? new Set<string>() : await deleteAll(due, parts);
-      const changes = done !== undefined && (changesAnything(done.proposal) || deleted.size > 0);
-      if (done !== undefined && !changes) break;
-      const next = done && nextManifest(manifest, done, deleted, parts);
-      if (next !== undefined && (await store.write(next, etag, signal))) {
-        revision = next.revision;
-        tally.added.push(...planned.added.map(({ key }) => key));
-        tally.written.push(...writtenBy(done!, store));
-        tally.deleted.push(...deleted);
-        own.clear();
-        lost = 0;
-        if (isLast) {
-          opened = { manifest: next, etag };
-          break;
+      if (done !== undefined && !changesAnything(done.proposal) && deleted.size === 0) break;
+      if (done !== undefined) {
+        const soFar = changes;
+        let next = nextManifest(manifest, done, deleted, parts);
+        changes = {
+          manifests: [{ key: store.key, revision: next.revision }],
+          added: [...soFar.added, ...planned.added.map(({ key }) => key)],
+          written: [...soFar.written, ...writtenBy(done, store)],
+          deleted: [...soFar.deleted, ...deleted],
+        };
+        if (isLast && request !== undefined) {
+          const answer = { requestId: request.requestId, result: resultFor(next) };
+          next = { ...next, answered: remember(manifest.answered, answer) };
+        }
+        if (await store.write(next, etag, signal)) {
+          own.clear();
+          lost = 0;
+          if (isLast) {
+            opened = { manifest: next, etag };
+            break;
+          }
+        } else {
+          changes = soFar;
+          lost++;
         }
       } else {
+        lost++;
+      }
+      if (lost > 0) {
         races++;
-        if (++lost > parts.maxRaces) throw conflict(store.key, lost);
+        if (lost > parts.maxRaces) throw conflict(store.key, lost);
         await clock.sleep(pauseMs(lost, parts.random()), signal);
       }
       opened = await store.read(signal);
@@ -138,10 +180,16 @@ export async function compact(wanted: Wanted, parts: CompactParts, first?: Opene
     await bury(own, parts);
     throw error;
   }
-  const levels = opened.manifest.levels.map((files) => files.length);
-  const outcome = tally.written.length > 0 ? 'compacted' : tally.added.length > 0 ? 'added' : 'unchanged';
-  const manifests = revision === undefined ? [] : [{ key: store.key, revision }];
-  return { outcome, manifests, ...tally, levels, races };
+  const result = resultFor(opened.manifest);
+  return { ...changes, outcome: result.outcome, levels: result.levels, result, races };
+}
+
+/** What a request was answered with, of those that the manifest remembers. */
+export function answerIn(
+  manifest: WarmManifest,
+  requestId: string | undefined,
+): CompactionResult | undefined {
+  return manifest.answered.find((one) => one.requestId === requestId)?.result;
 }
 
 /** Finds the hot files to let in by a manifest, a batch at a time. */

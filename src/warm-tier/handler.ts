@@ -6,6 +6,7 @@
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Random } from '../common/ids.ts';
+import { type CompactionResult, compactionResultOf, NO_CHANGES } from '../contract/compaction-result.ts';
 import type { JsonObject } from '../contract/envelope.ts';
 import { hasSlot } from '../contract/slot-ranges.ts';
 import { createTierSpeaker, type TierSpeaker } from '../contract/tier-events.ts';
@@ -13,7 +14,6 @@ import { parseHotKey, type TierMonth } from '../contract/tier-keys.ts';
 import { findProvider, type TierProvider, type TierProviders } from '../contract/tier-provider.ts';
 import {
   COMPACTION_REQUESTED,
-  type CompactionResult,
   type CompactionTarget,
   identifyTierRequest,
   parseCompactionRequest,
@@ -23,7 +23,14 @@ import type { Lake } from '../lake/lake.ts';
 import type { LakeObserver } from '../lake/request-observer.ts';
 import type { ThreadPool } from '../lake/thread-pool.ts';
 import type { Answer, Handler, Job, JobContext } from '../worker/handler.ts';
-import { type Compacted, type CompactParts, compact, type Wanted } from './compact.ts';
+import {
+  answerIn,
+  type Compacted,
+  type CompactParts,
+  compact,
+  type ForRequest,
+  type Wanted,
+} from './compact.ts';
 import { openHotFiles } from './hot-files.ts';
 import type { MergeOutcome } from './merge-files.ts';
 import { type MonthStore, type OpenedMonth, openMonthStore } from './month-store.ts';
@@ -71,7 +78,11 @@ export function createCompactionHandler(settings: WarmTierSettings, parts: Compa
     return { month, wanted: { hot: { key: target.hotKey, slot } }, sweeps: slot < SWEPT_SLOTS };
   }
 
-  function partsOf(store: MonthStore, { signal, progress, logger }: JobContext): CompactParts {
+  function partsOf(
+    store: MonthStore,
+    { signal, progress, logger }: JobContext,
+    request?: ForRequest,
+  ): CompactParts {
     const { provider, month } = store;
     const run = <T>(task: WarmTask, tell: (fraction: number) => void) =>
       pool.run<T>(THREAD_MODULE, task, { signal, progress: tell, observer });
@@ -80,6 +91,7 @@ export function createCompactionHandler(settings: WarmTierSettings, parts: Compa
       return run<WarmFileFacts[]>({ kind: 'facts', bucket, keys, timeColumn: provider.timeColumn }, () => {});
     };
     return {
+      request,
       store,
       hotFiles: openHotFiles(lake, settings, provider.name, month, readFacts),
       merge: (key, inputs, tell) => {
@@ -132,35 +144,22 @@ export function createCompactionHandler(settings: WarmTierSettings, parts: Compa
       heartbeat: speaker.heartbeat,
 
       async answer({ signal }) {
-        if (!('hot' in wanted)) return undefined;
         opened = await store.read(signal);
         const { manifest } = opened;
-        if (!hasSlot(manifest.processed, wanted.hot.slot)) return undefined;
-        return answerOf({
-          outcome: 'unchanged',
-          manifests: [],
-          added: [],
-          written: [],
-          levels: manifest.levels.map((files) => files.length),
-          deleted: [],
-        });
+        const before = answerIn(manifest, request.requestId);
+        if (before !== undefined) return answerOf(before);
+        if (!('hot' in wanted) || !hasSlot(manifest.processed, wanted.hot.slot)) return undefined;
+        const levels = manifest.levels.map((files) => files.length);
+        return answerOf(compactionResultOf(NO_CHANGES, levels));
       },
 
       async run(context) {
-        const compacted = await compact(wanted, partsOf(store, context), opened);
-        tell(compacted);
         const swept = sweeps ? await sweep(provider, month, context) : undefined;
-        const { outcome, added, levels, races } = compacted;
-        const result: CompactionResult = {
-          outcome,
-          manifests: [...compacted.manifests, ...(swept?.manifests ?? [])],
-          added,
-          written: compacted.written.map(({ key, level, rows, bytes }) => ({ key, level, rows, bytes })),
-          levels,
-          deleted: [...compacted.deleted, ...(swept?.deleted ?? [])],
-        };
-        const facts = { added: added.length, written: result.written.length, deleted: result.deleted.length };
-        context.logger.info({ ...facts, levels, races }, 'month compacted');
+        const forRequest = { requestId: request.requestId, swept };
+        const compacted = await compact(wanted, partsOf(store, context, forRequest), opened);
+        tell(compacted);
+        const { result, races } = compacted;
+        context.logger.info({ ...result.counts, levels: result.levels, races }, 'month compacted');
         return answerOf(result);
       },
     };

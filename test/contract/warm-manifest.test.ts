@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { CompactionResult } from '../../src/contract/compaction-result.ts';
 import { addSlots } from '../../src/contract/slot-ranges.ts';
 import {
   emptyManifest,
@@ -27,6 +28,15 @@ const file: fc.Arbitrary<WarmFile> = fc.record({
   minTime: micros,
   maxTime: micros,
 });
+const result: fc.Arbitrary<CompactionResult> = fc.record({
+  outcome: fc.constantFrom('compacted', 'added', 'unchanged'),
+  manifests: fc.array(fc.record({ key: fc.string(), revision: fc.nat() })),
+  added: fc.array(fc.string()),
+  written: fc.array(fc.record({ key: fc.string(), level: fc.nat(5), rows: fc.nat(), bytes: fc.nat() })),
+  levels: fc.array(fc.nat(7)),
+  deleted: fc.array(fc.string()),
+  counts: fc.record({ added: fc.nat(), written: fc.nat(), deleted: fc.nat() }),
+});
 const anyManifest: fc.Arbitrary<WarmManifest> = fc.record({
   m: fc.integer({ min: 2, max: 20 }),
   provider: fc.constant('aws'),
@@ -41,6 +51,7 @@ const anyManifest: fc.Arbitrary<WarmManifest> = fc.record({
   pending: fc.array(
     fc.record({ key: fc.string({ minLength: 1 }), notBefore: fc.option(millis, { nil: null }) }),
   ),
+  answered: fc.array(fc.record({ requestId: fc.string({ minLength: 1 }), result }), { maxLength: 3 }),
   lastUpdated: fc.option(millis, { nil: null }),
 });
 
@@ -83,6 +94,20 @@ describe('a manifest', () => {
       ],
       processed: [[0, 8]],
       pending: [{ key: 'a', notBefore: Date.UTC(2026, 0, 1, 2) }],
+      answered: [
+        {
+          requestId: 'r',
+          result: {
+            outcome: 'added',
+            manifests: [{ key: 'k', revision: 8 }],
+            added: ['h'],
+            written: [],
+            levels: [1],
+            deleted: [],
+            counts: { added: 1, written: 0, deleted: 0 },
+          },
+        },
+      ],
       lastUpdated: Date.UTC(2026, 0, 1, 1, 30),
     };
     expect(serializeManifest(manifest)).toBe(`{
@@ -99,6 +124,9 @@ describe('a manifest', () => {
   "last_updated": "2026-01-01T01:30:00.000Z",
   "pending_deletions": [
     {"key":"a","not_before":"2026-01-01T02:00:00.000Z"}
+  ],
+  "recent_requests": [
+    {"request_id":"r","result":{"outcome":"added","manifests":[{"key":"k","revision":8}],"added":["h"],"written":[],"levels":[1],"deleted":[],"counts":{"added":1,"written":0,"deleted":0}}}
   ],
   "levels": {
     "0": [

@@ -138,6 +138,28 @@ describe('another writer that is first', () => {
     expect(processed).toEqual([[0, 14]]);
   });
 
+  test('is a copy of the same request: both tell the same, and what was merged twice is to be deleted', async () => {
+    await fill(0, 7);
+    await tier.upload(7, rowsOfSlot(7, 4));
+    const request = { requestId: 'twice' };
+    let copy: Awaited<ReturnType<typeof tier.compact>> | undefined;
+    const second = await tier.compact(7, {
+      request,
+      store: {
+        ...tier.store,
+        async write(manifest, etag, signal) {
+          copy ??= await tier.compact(7, { request });
+          return await tier.store.write(manifest, etag, signal);
+        },
+      },
+    });
+    expect(copy).toMatchObject({ outcome: 'compacted', races: 0 });
+    expect(second).toMatchObject({ races: 1, written: [], result: copy?.result });
+    const { pending, levels } = await tier.manifest();
+    const left = [...pending.map(({ key }) => key), ...levels[1]!.map(({ file }) => tier.store.keyOf(file))];
+    expect((await tier.warmKeys()).toSorted()).toEqual(left.toSorted());
+  });
+
   test('a commit whose answer is lost and that another has overtaken keeps its file', async () => {
     await fill(0, 7);
     await tier.upload(7, rowsOfSlot(7, 4));
