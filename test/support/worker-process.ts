@@ -33,8 +33,8 @@ export interface WorkerProcess {
   signal(signal: NodeJS.Signals): void;
   /** `kill -9`; resolves when it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM, and its end; throws where it has not ended in time, after it was killed. */
-  stop(): Promise<Exit>;
+  /** SIGTERM, and its end; throws where it has not ended in `withinMs` (default 15,000), after it was killed. */
+  stop(withinMs?: number): Promise<Exit>;
   /** What it wrote that is no log line: standard error, above all. */
   complaints(): string;
   readonly exit: Promise<Exit>;
@@ -72,9 +72,16 @@ export async function startWorkerProcess(
 
 export type LaunchedProcess = Omit<WorkerProcess, 'port' | 'get' | 'metrics'>;
 
-/** Starts one whose start may fail: what it says then is in its log and `complaints`. */
-export function launch(name: string, environment: Readonly<Record<string, string>>): LaunchedProcess {
-  const child: ChildProcess = spawn(process.execPath, [MAIN], {
+/**
+ * Starts one whose start may fail: what it says then is in its log and `complaints`.
+ * @param main the entry; default that of these sources
+ */
+export function launch(
+  name: string,
+  environment: Readonly<Record<string, string>>,
+  main = MAIN,
+): LaunchedProcess {
+  const child: ChildProcess = spawn(process.execPath, [main], {
     cwd: tmpdir(), // No .env of the developer's.
     env: {
       PATH: process.env.PATH ?? '',
@@ -125,16 +132,16 @@ export function launch(name: string, environment: Readonly<Record<string, string
       signal('SIGKILL');
       await exit;
     },
-    async stop() {
+    async stop(withinMs = STOP_MS) {
       let late = false;
       const patience = setTimeout(() => {
         late = true;
         signal('SIGKILL');
-      }, STOP_MS);
+      }, withinMs);
       signal('SIGTERM');
       const end = await exit;
       clearTimeout(patience);
-      if (late) throw new Error(`${name} was told to stop and did not end in ${STOP_MS} ms: ${told()}`);
+      if (late) throw new Error(`${name} was told to stop and did not end in ${withinMs} ms: ${told()}`);
       return end;
     },
     exit,
