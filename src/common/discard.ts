@@ -7,7 +7,7 @@
  * Frees the array's memory, where the array is all of its buffer (a part of one may have neighbours).
  * Nothing may use the array, or a view of its buffer, any more.
  */
-export function discard(array: Float64Array | Uint8Array): void {
+export function discard(array: Float64Array | Int32Array | Uint8Array): void {
   const { buffer, byteLength } = array;
   if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength && byteLength > 0) buffer.transfer(0);
 }

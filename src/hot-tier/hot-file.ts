@@ -1,7 +1,7 @@
 /** A hot file: an upload's rows, sorted by key and time, each key and time once, as Parquet. */
 
 import { sortColumns, type TierProvider } from '../contract/tier-provider.ts';
-import { TierFileWriter } from '../lake/tier-file-writer.ts';
+import { ROW_GROUP_ROWS, TierFileWriter } from '../lake/tier-file-writer.ts';
 import {
   type Column,
   columnOf,
@@ -11,8 +11,6 @@ import {
   takeRows,
 } from '../lake/tier-table/table.ts';
 import { distinctRows } from './sort-rows.ts';
-
-const ROW_GROUP_ROWS = 131_072;
 
 /** The table as it is stored: sorted, without rows whose key and time another row has. */
 export function hotTable(table: Table, provider: TierProvider): Table {

@@ -1,32 +1,128 @@
 /**
- * Encodes one column of one row group as a Parquet file of its own, by parquet-wasm: columns are encoded
- * apart, so in as many threads as there are, and put together by parquet-stitch.ts. Thread-only.
+ * Encodes one column of one row group as a Parquet column chunk: levels, values, headers and dictionaries by
+ * hyparquet-writer, compression by Node's own zstd. Ours is only which encoding a column gets
+ * (coded-column.ts), and how its rows are divided into pages.
+ *
+ * Columns are encoded apart, so in as many threads as there are, and put together by parquet-stitch.ts.
  */
 
+import { constants, zstdCompressSync } from 'node:zlib';
+import type { ColumnMetaData, Encoding, SchemaElement } from 'hyparquet';
+import { ByteWriter } from 'hyparquet-writer';
+import { writePageHeader } from 'hyparquet-writer/src/datapage.js';
+import { writeDictionaryPage } from 'hyparquet-writer/src/dictionary.js';
+import { writeRleBitPackedHybrid } from 'hyparquet-writer/src/encoding.js';
+import type { ColumnEncoder } from 'hyparquet-writer/src/types.js';
 import { discard } from '../common/discard.ts';
-import { parquetWasm, retireAfterPanic } from './parquet-wasm.ts';
-import type { ColumnMessage } from './tier-table/column-message.ts';
+import { codeColumn } from './coded-column.ts';
+import { type ColumnMessage, discardMessage } from './tier-table/column-message.ts';
+import { elementOf } from './tier-table/parquet-kinds.ts';
 
-/** The encoder of a thread, or of many: a column's file. The message's buffer is its own from then on. */
-export type EncodeColumn = (message: ColumnMessage) => Promise<Uint8Array>;
+/** A chunk's bytes, and its metadata as if they lay at the beginning of the file. */
+export interface EncodedColumn {
+  readonly bytes: Uint8Array;
+  readonly meta: ColumnMetaData;
+}
+
+/** The encoder of a thread, or of many. The message's memory is its own from then on. */
+export type EncodeColumn = (message: ColumnMessage) => Promise<EncodedColumn>;
+
+/** Rows of a page: a reader that begins within a row group passes by pages unseen. */
+const PAGE_ROWS = 65_536;
+/** DuckDB's and Spark's. Higher ones save two percent, at twice the time. */
+const ZSTD_LEVEL = 3;
+/** Room for a page's header and levels. */
+const PAGE_BYTES = 256;
+/** The levels of a page without nulls. */
+const ONES = new Uint8Array(PAGE_ROWS).fill(1);
 
 /** Encodes at once, in this thread. */
-export function encodeColumn({ name, kind, rows, stream, dictionary }: ColumnMessage): Uint8Array {
-  const wasm = parquetWasm();
-  try {
-    const table = wasm.Table.fromIPCStream(stream);
-    discard(stream);
-    let properties = new wasm.WriterPropertiesBuilder()
-      .setCompression(wasm.Compression.ZSTD)
-      .setStatisticsEnabled(wasm.EnabledStatistics.Chunk)
-      .setMaxRowGroupSize(Math.max(1, rows))
-      .setDictionaryEnabled(dictionary);
-    // What has too many distinct values for a dictionary: times and integers then are stored as differences.
-    if (kind === 'int64' || kind === 'timestamp')
-      properties = properties.setColumnEncoding(name, wasm.Encoding.DELTA_BINARY_PACKED);
-    return wasm.writeParquet(table, properties.build());
-  } catch (error) {
-    retireAfterPanic(wasm, error);
-    throw error;
+export function encodeColumn(message: ColumnMessage): EncodedColumn {
+  const { name, rows, levels } = message;
+  const { encoding, dictionary, bounds, size, write, release } = codeColumn(message);
+  const element = elementOf(message);
+  const writer = new ByteWriter((size >> 1) + PAGE_BYTES);
+  let rawBytes = dictionary === undefined ? 0 : writeDictionaryPage(writer, columnOf(element), dictionary);
+  const dataOffset = writer.offset;
+  let values = 0;
+  for (let from = 0; from < rows; from += PAGE_ROWS) {
+    const to = Math.min(rows, from + PAGE_ROWS);
+    const end = values + (levels === undefined ? to - from : countOnes(levels, from, to));
+    const page = new ByteWriter(Math.ceil((size * (to - from)) / rows) + PAGE_BYTES);
+    writeLevels(page, levels, from, to);
+    write(page, values, end);
+    rawBytes += writeDataPage(writer, page.getBytes(), to - from, encoding);
+    discard(new Uint8Array(page.buffer));
+    values = end;
   }
+  release();
+  discardMessage(message);
+  const meta: ColumnMetaData = {
+    type: element.type!,
+    encodings: dictionary === undefined ? [encoding, 'RLE'] : ['PLAIN', encoding, 'RLE'],
+    path_in_schema: [name],
+    codec: 'ZSTD',
+    num_values: BigInt(rows),
+    total_uncompressed_size: BigInt(rawBytes),
+    total_compressed_size: BigInt(writer.offset),
+    data_page_offset: BigInt(dataOffset),
+    ...(dictionary === undefined ? {} : { dictionary_page_offset: 0n }),
+    statistics: { ...bounds, null_count: BigInt(rows - values) },
+  };
+  const bytes = writer.getBytes().slice();
+  discard(new Uint8Array(writer.buffer));
+  return { bytes, meta };
+}
+
+/** What the library wants to know of a column to write its dictionary. */
+function columnOf(element: SchemaElement): ColumnEncoder {
+  return {
+    columnName: element.name,
+    element,
+    schemaPath: [{ name: 'schema', num_children: 1 }, element],
+    codec: 'ZSTD',
+    compressors: { ZSTD: zstd },
+    stats: true,
+    pageSize: 0,
+    columnIndex: false,
+    offsetIndex: false,
+  };
+}
+
+/** A page of the first version, which every reader knows. Returns its bytes before compression, header included. */
+function writeDataPage(writer: ByteWriter, page: Uint8Array, rows: number, encoding: Encoding): number {
+  const bytes = zstd(page);
+  const start = writer.offset;
+  writePageHeader(writer, {
+    type: 'DATA_PAGE',
+    uncompressed_page_size: page.length,
+    compressed_page_size: bytes.length,
+    data_page_header: {
+      num_values: rows,
+      encoding,
+      definition_level_encoding: 'RLE',
+      repetition_level_encoding: 'RLE',
+    },
+  });
+  const headerBytes = writer.offset - start;
+  writer.appendBytes(bytes);
+  return headerBytes + page.length;
+}
+
+/** Definition levels of rows [from, to), led by their length in bytes. */
+function writeLevels(page: ByteWriter, levels: Uint8Array | undefined, from: number, to: number): void {
+  const rle = new ByteWriter((to - from) >> 3);
+  writeRleBitPackedHybrid(rle, levels?.subarray(from, to) ?? ONES.subarray(0, to - from), 1);
+  page.appendUint32(rle.offset);
+  page.appendBytes(rle.getBytes());
+}
+
+function zstd(bytes: Uint8Array): Uint8Array {
+  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+}
+
+function countOnes(flags: Uint8Array, from: number, to: number): number {
+  let ones = 0;
+  for (let row = from; row < to; row++) ones += flags[row]!;
+  return ones;
 }

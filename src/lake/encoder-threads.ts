@@ -6,9 +6,9 @@
 
 import { Worker } from 'node:worker_threads';
 import { fromErrorRecord } from '../common/errors.ts';
-import type { EncodeColumn } from './column-encoder.ts';
+import type { EncodeColumn, EncodedColumn } from './column-encoder.ts';
 import type { EncoderAnswer, EncoderOrder } from './encoder-protocol.ts';
-import type { ColumnMessage } from './tier-table/column-message.ts';
+import { buffersOf, type ColumnMessage } from './tier-table/column-message.ts';
 
 export interface EncoderThreads {
   readonly encode: EncodeColumn;
@@ -18,7 +18,7 @@ export interface EncoderThreads {
 
 interface Job {
   readonly column: ColumnMessage;
-  readonly resolve: (file: Uint8Array) => void;
+  readonly resolve: (chunk: EncodedColumn) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -42,7 +42,7 @@ export function createEncoderThreads(threads: number): EncoderThreads {
       all.set(thread, undefined);
       thread.unref();
       idle.push(thread);
-      if (answer.ok) job?.resolve(answer.file);
+      if (answer.ok) job?.resolve(answer.chunk);
       else job?.reject(fromErrorRecord(answer.error));
       assign();
     });
@@ -69,7 +69,7 @@ export function createEncoderThreads(threads: number): EncoderThreads {
       all.set(thread, job);
       thread.ref();
       const { column } = job;
-      thread.postMessage({ column } satisfies EncoderOrder, [column.stream.buffer as ArrayBuffer]);
+      thread.postMessage({ column } satisfies EncoderOrder, buffersOf(column));
     }
   }
 

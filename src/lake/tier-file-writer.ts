@@ -2,10 +2,10 @@
  * Writes a tier's tables as a Parquet file, row group by row group, without holding the file.
  *
  * The form: every column optional; text as STRING, timestamps as TIMESTAMP(MICROS, UTC), int64, double,
- * boolean; zstd; dictionaries where they pay; null counts, least and greatest value for each chunk; the
+ * boolean; pages of the first version, zstd; dictionaries where they pay; null counts, least and greatest value for each chunk; the
  * sort order declared. Read by DuckDB, Polars, pyarrow, Spark, Athena, hyparquet.
  *
- * Columns are encoded one by one (column-encoder.ts), in this thread or in encoder threads, and put
+ * Columns are encoded one by one (column-encoder.ts), in this thread or in an encoder thread, and put
  * together here.
  */
 
@@ -13,8 +13,7 @@ import type { ColumnSpec } from '../contract/column-spec.ts';
 import { type EncodeColumn, encodeColumn } from './column-encoder.ts';
 import { createStitcher, type Stitcher } from './parquet-stitch.ts';
 import { columnMessage } from './tier-table/column-message.ts';
-import { allocateColumn, type Table } from './tier-table/table.ts';
-import { TextPool } from './tier-table/text-pool.ts';
+import type { Table } from './tier-table/table.ts';
 
 export interface FileSpec {
   /** The columns in their order in the file. Every row group's table has exactly these. */
@@ -26,13 +25,12 @@ export interface FileSpec {
 }
 
 /**
- * Rows of a row group. A dictionary is made for each, so fewer rows make larger files; more rows take more
- * memory, and cannot be encoded before they are all there.
+ * Rows of a row group, of hot and warm files. A dictionary is made for each, so fewer rows make larger files
+ * (twice as many save a tenth); more rows take more memory, and cannot be encoded before they are all there.
  */
-export const ROW_GROUP_ROWS = 262_144;
+export const ROW_GROUP_ROWS = 131_072;
 
 export class TierFileWriter {
-  readonly #spec: FileSpec;
   readonly #encode: EncodeColumn;
   readonly #stitcher: Stitcher;
   #rows = 0;
@@ -40,10 +38,8 @@ export class TierFileWriter {
 
   /** @param encode where columns are encoded; default in this thread, as `rowGroup` is called */
   constructor(spec: FileSpec, encode: EncodeColumn = async (column) => encodeColumn(column)) {
-    this.#spec = spec;
     this.#encode = encode;
-    const columns = spec.columns.map(({ name }) => name);
-    this.#stitcher = createStitcher({ columns, sortedBy: spec.sortedBy, createdBy: spec.createdBy });
+    this.#stitcher = createStitcher(spec);
   }
 
   /** Rows in all row groups so far. */
@@ -57,11 +53,12 @@ export class TierFileWriter {
    */
   rowGroup(table: Table): Promise<Uint8Array[]> {
     if (table.rows === 0) return this.#last.then(() => []);
-    const files = Promise.all(table.columns.map((column) => this.#encode(columnMessage(column, table.rows))));
-    files.catch(() => {}); // It is heard of below.
+    const { rows, columns } = table;
+    const chunks = Promise.all(columns.map((column) => this.#encode(columnMessage(column, rows))));
+    chunks.catch(() => {}); // It is heard of below.
     const result = this.#last.then(async () => {
-      const parts = this.#stitcher.append(await files);
-      this.#rows += table.rows;
+      const parts = this.#stitcher.append(rows, await chunks);
+      this.#rows += rows;
       return parts;
     });
     this.#last = result;
@@ -71,15 +68,6 @@ export class TierFileWriter {
 
   /** The end of the file. Call it after all row groups have resolved; a file may have none. */
   finish(): Uint8Array[] {
-    return this.#stitcher.finish(() =>
-      this.#spec.columns.map((spec) =>
-        encodeColumn(
-          columnMessage(
-            allocateColumn(spec, 0, () => new TextPool()),
-            0,
-          ),
-        ),
-      ),
-    );
+    return this.#stitcher.finish();
   }
 }

@@ -55,8 +55,8 @@ export interface MergeContext {
 const TAIL_BYTES = 1 << 20;
 /** Rows of the merge's working memory. */
 const SLAB_ROWS = 131_072;
-/** Below this many rows it costs more to start threads than to encode. */
-const MANY_ROWS = 100_000;
+/** Merges of fewer rows are encoded in the thread that merges: they are done soon, in less memory. */
+export const MANY_ROWS = 1 << 20;
 
 export async function mergeFiles(task: MergeTask, context: MergeContext): Promise<MergeOutcome> {
   const { lake, signal } = context;

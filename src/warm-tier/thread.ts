@@ -16,7 +16,8 @@ export type WarmTask = ({ readonly kind: 'merge' } & MergeTask) | ({ readonly ki
 export type WarmTaskResult = MergeOutcome | readonly WarmFileFacts[];
 
 const FILES_AT_ONCE = 8;
-const ENCODERS = 2;
+/** It keeps up with the merging thread: each takes about half of the time. */
+const ENCODERS = 1;
 
 /** Of this thread, kept for the next merge; they start when one is large. */
 let encoders: EncoderThreads | undefined;

@@ -11,6 +11,7 @@ import { tierFiles } from './tier-data.ts';
 type Access = typeof import('../../src/lake/random-access.ts');
 type Encoders = typeof import('../../src/lake/encoder-threads.ts');
 type Merging = typeof import('../../src/warm-tier/merge.ts');
+type MergingFiles = typeof import('../../src/warm-tier/merge-files.ts');
 type Provider = typeof import('../../src/contract/tier-provider.ts');
 type Reader = typeof import('../../src/lake/tier-file-reader.ts');
 type Writer = typeof import('../../src/lake/tier-file-writer.ts');
@@ -35,7 +36,8 @@ export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
       const contract = await load<Provider>('src/contract/tier-provider.ts');
       const aws = contract.findProvider(contract.tierProviders(), 'aws');
       const columns = contract.canonicalColumns(aws);
-      const encoders = createEncoderThreads(2);
+      const { MANY_ROWS } = await load<MergingFiles>('src/warm-tier/merge-files.ts');
+      const encoders = createEncoderThreads(1);
 
       async function pass(output: string): Promise<number> {
         const files = await Promise.all(tierFiles(dir).map(openLocalFile));
@@ -44,7 +46,9 @@ export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
         const spec = { columns, keys: aws.keyColumns, time: aws.timeColumn, ceased: contract.CEASED };
         const merge = new Merge(runs, { ...spec, rowGroupRows: ROW_GROUP_ROWS });
         const sortedBy = contract.sortColumns(aws);
-        const writer = new TierFileWriter({ columns, sortedBy, createdBy: 'tidemill' }, encoders.encode);
+        const rowsIn = runs.reduce((sum, { footer }) => sum + footer.rows, 0);
+        const encode = rowsIn < MANY_ROWS ? undefined : encoders.encode;
+        const writer = new TierFileWriter({ columns, sortedBy, createdBy: 'tidemill' }, encode);
         const stream = createWriteStream(output);
         const put = async (parts: readonly Uint8Array[]) => {
           for (const part of parts) {

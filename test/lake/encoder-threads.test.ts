@@ -8,7 +8,8 @@ function message(value: bigint) {
   return columnMessage(table.columns[0]!, table.rows);
 }
 
-const broken = () => ({ ...message(0n), stream: new Uint8Array(64).fill(7) });
+/** A column of a kind that no encoder knows. */
+const broken = () => ({ ...message(0n), kind: 'color' }) as unknown as ReturnType<typeof message>;
 
 describe('encoder threads', () => {
   let threads: EncoderThreads;
@@ -23,15 +24,8 @@ describe('encoder threads', () => {
 
   test('give each answer to who asked, whatever the order in which they are done', async () => {
     const values = Array.from({ length: 20 }, (_, i) => BigInt(i) + 2n ** 56n);
-    const files = await Promise.all(values.map((value) => threads.encode(message(value))));
-    const holds = (file: Uint8Array, value: bigint) => {
-      const stored = Buffer.alloc(8);
-      stored.writeBigInt64LE(value);
-      return Buffer.from(file).includes(stored);
-    };
-    expect(files.map((file) => values.filter((value) => holds(file, value)))).toEqual(
-      values.map((value) => [value]),
-    );
+    const chunks = await Promise.all(values.map((value) => threads.encode(message(value))));
+    expect(chunks.map(({ meta }) => meta.statistics?.min_value)).toEqual(values);
   });
 
   test('tell of what cannot be encoded, and go on', async () => {

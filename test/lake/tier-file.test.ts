@@ -183,6 +183,45 @@ describe('a tier file', () => {
     expect(await duckRows(bytes)).toEqual(rows);
   });
 
+  test('reads back beyond a page: with dictionaries and without, nulls here and there, a column of nulls', async () => {
+    const columns: readonly ColumnSpec[] = [
+      ...specs,
+      { name: 'none', kind: 'int64' },
+      { name: 'u', kind: 'text' },
+    ];
+    const rows = Array.from({ length: 150_000 }, (_, i): Row => {
+      const distinct = BigInt(i) * 7_919n + (BigInt(i) << 34n);
+      const cell = (value: Value, every: number) =>
+        i % every === 0 || (i > 70_000 && i < 137_000) ? null : value;
+      return [
+        `key ${i >> 6}`,
+        distinct,
+        cell(distinct, 3),
+        cell(Math.sin(i), 5),
+        cell(i % 2 === 0, 7),
+        null,
+        `${i}`,
+      ];
+    });
+    const bytes = await fileOf(columns, rows);
+    expect(await readRows(inMemory(bytes).file, columns, 40_000)).toEqual(rows);
+    const sums =
+      'select count(*), count(i), sum(i::hugeint), sum(f), count(b), count("none"), count(distinct u), max(t) from';
+    const found = (await duckRows(bytes, sums))[0]!;
+    const values = rows.flatMap((row) => (row[2] === null ? [] : [row[2] as bigint]));
+    const doubles = rows.reduce((sum, row) => sum + ((row[3] as number | null) ?? 0), 0);
+    expect(found.toSpliced(3, 1)).toEqual([
+      150_000n,
+      BigInt(values.length),
+      values.reduce((sum, value) => sum + value, 0n),
+      BigInt(rows.filter((row) => row[4] !== null).length),
+      0n,
+      150_000n,
+      rows.at(-1)![1],
+    ]);
+    expect(found[3]).toBeCloseTo(doubles, 6);
+  });
+
   test('with no rows is a file all the same', async () => {
     const bytes = await fileOf(specs, []);
     expect(await duckRows(bytes)).toEqual([]);

@@ -1,159 +1,125 @@
 /**
- * A column of a row group as the Arrow stream that an encoder is given: a copy, so the table may be filled
- * anew, in one buffer, so that it can be transferred. Numbers are taken from the table's memory as they
- * are; texts go as a dictionary of those that come up.
+ * A column of a row group as an encoder is given it: a copy, so that the table may be filled anew, in typed
+ * arrays that can be transferred. Nulls are taken out of the values; texts go as a dictionary of those that
+ * come up, which their codes tell without looking at a byte.
  */
 
-import {
-  Bool,
-  type Data,
-  type DataType,
-  Dictionary,
-  Field,
-  Float64,
-  Int32,
-  Int64,
-  makeData,
-  makeVector,
-  RecordBatch,
-  Schema,
-  Struct,
-  Table,
-  TimestampMicrosecond,
-  tableToIPC,
-  Utf8,
-} from 'apache-arrow';
-import type { ColumnKind } from '../../contract/column-spec.ts';
+import { discard } from '../../common/discard.ts';
+import type { WideKind } from '../../contract/column-spec.ts';
 import { type BooleanColumn, type Column, NULL_FLAG, type TextColumn, type WideColumn } from './table.ts';
 
-export interface ColumnMessage {
+interface AnyMessage {
   readonly name: string;
-  readonly kind: ColumnKind;
+  /** Rows, null or not. */
   readonly rows: number;
-  /** An Arrow IPC stream of one batch with the column alone. */
-  readonly stream: Uint8Array;
-  /** Whether a dictionary is worth trying. */
-  readonly dictionary: boolean;
+  /** A byte for each row, 1 for a value and 0 for null; undefined where no row is null. */
+  readonly levels: Uint8Array | undefined;
 }
 
-/**
- * Doubles that stay the same for as many rows on average are stored plainly: zstd then finds them, in a
- * quarter of the time that a dictionary takes, and in no more bytes. (Small integers are full of zero bytes,
- * which misleads it.)
- */
-const ROWS_OF_RUN = 4;
+export interface TextMessage extends AnyMessage {
+  readonly kind: 'text';
+  /** For each value its place among `texts`; texts are in the order in which they first come up. */
+  readonly indices: Int32Array;
+  /** Text i is bytes[offsets[i], offsets[i + 1]). */
+  readonly bytes: Uint8Array;
+  readonly offsets: Int32Array;
+}
 
-const TEXT = new Dictionary(new Utf8(), new Int32(), 0);
-const TIMESTAMP = new TimestampMicrosecond('UTC');
-const INT64 = new Int64();
-const FLOAT64 = new Float64();
-const BOOLEAN = new Bool();
+export interface WideMessage extends AnyMessage {
+  readonly kind: WideKind;
+  /** Two words for each value, low word first. */
+  readonly words: Int32Array;
+}
+
+export interface BooleanMessage extends AnyMessage {
+  readonly kind: 'boolean';
+  /** 1 or 0 for each value. */
+  readonly flags: Uint8Array;
+}
+
+export type ColumnMessage = TextMessage | WideMessage | BooleanMessage;
 
 /** The first `rows` rows of a column. */
 export function columnMessage(column: Column, rows: number): ColumnMessage {
-  const { name, kind } = column;
-  const data = arrayOf(column, rows);
-  const stream = streamOf(name, data, rows);
-  return { name, kind, rows, stream, dictionary: isWorthDictionary(column, rows) };
+  if (column.kind === 'text') return textMessage(column, rows);
+  return column.kind === 'boolean' ? booleanMessage(column, rows) : wideMessage(column, rows);
 }
 
-function streamOf(name: string, data: Data<DataType>, rows: number): Uint8Array {
-  const schema = new Schema([new Field(name, data.type, true)]);
-  const struct = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children: [data] });
-  return tableToIPC(new Table(schema, [new RecordBatch(schema, struct)]), 'stream');
+/** All arrays of a message. */
+function arraysOf(message: ColumnMessage): (Int32Array | Uint8Array)[] {
+  const { kind, levels } = message;
+  const marks = levels === undefined ? [] : [levels];
+  if (kind === 'text') return [message.indices, message.bytes, message.offsets, ...marks];
+  return [kind === 'boolean' ? message.flags : message.words, ...marks];
 }
 
-function isWorthDictionary(column: Column, rows: number): boolean {
-  if (column.kind === 'boolean') return false;
-  return column.kind !== 'float64' || countRuns(column.words, rows) * ROWS_OF_RUN > rows;
+/** The memory of a message, for its transfer. */
+export function buffersOf(message: ColumnMessage): ArrayBuffer[] {
+  return arraysOf(message).map(({ buffer }) => buffer as ArrayBuffer);
 }
 
-function arrayOf(column: Column, rows: number): Data<DataType> {
-  if (column.kind === 'text') return textArray(column, rows);
-  return column.kind === 'boolean' ? booleanArray(column, rows) : wideArray(column, rows);
+/** Gives back the memory of a message, which nobody may use any more. */
+export function discardMessage(message: ColumnMessage): void {
+  for (const array of arraysOf(message)) discard(array);
 }
 
-function validity(nulls: number, marks: Uint8Array | Int32Array, rows: number) {
-  return nulls === 0 ? { nullCount: 0 } : { nullCount: nulls, nullBitmap: bitmapOf(marks, rows) };
-}
-
-function wideArray({ kind, words, valid }: WideColumn, rows: number): Data<DataType> {
-  const common = { length: rows, ...validity(rows - countOnes(valid, rows), valid, rows) };
-  const { buffer, byteOffset } = words;
-  if (kind === 'float64')
-    return makeData({ ...common, type: FLOAT64, data: new Float64Array(buffer, byteOffset, rows) });
-  const data = new BigInt64Array(buffer, byteOffset, rows);
-  return kind === 'int64'
-    ? makeData({ ...common, type: INT64, data })
-    : makeData({ ...common, type: TIMESTAMP, data });
-}
-
-function booleanArray({ flags }: BooleanColumn, rows: number): Data<DataType> {
-  const bits = new Uint8Array(Math.ceil(rows / 8));
-  const valid = new Uint8Array(rows);
-  let nulls = 0;
-  for (let row = 0; row < rows; row++) {
-    const flag = flags[row]!;
-    bits[row >> 3]! |= (flag & 1) << (row & 7);
-    if (flag === NULL_FLAG) nulls++;
-    else valid[row] = 1;
+function wideMessage({ name, kind, words, valid }: WideColumn, rows: number): WideMessage {
+  const values = countOnes(valid, rows);
+  if (values === rows) return { name, kind, rows, levels: undefined, words: words.slice(0, rows * 2) };
+  const kept = new Int32Array(values * 2);
+  for (let row = 0, to = 0; row < rows; row++) {
+    if (valid[row] === 0) continue;
+    kept[to++] = words[row * 2]!;
+    kept[to++] = words[row * 2 + 1]!;
   }
-  return makeData({ type: BOOLEAN, length: rows, ...validity(nulls, valid, rows), data: bits });
+  return { name, kind, rows, levels: valid.slice(0, rows), words: kept };
 }
 
-function textArray({ pool, codes }: TextColumn, rows: number): Data<DataType> {
+function booleanMessage({ name, kind, flags }: BooleanColumn, rows: number): BooleanMessage {
+  const kept = new Uint8Array(rows);
+  const levels = new Uint8Array(rows);
+  let values = 0;
+  for (let row = 0; row < rows; row++) {
+    if (flags[row] === NULL_FLAG) continue;
+    kept[values++] = flags[row]!;
+    levels[row] = 1;
+  }
+  const isWhole = values === rows;
+  return { name, kind, rows, levels: isWhole ? undefined : levels, flags: kept.slice(0, values) };
+}
+
+function textMessage({ name, kind, pool, codes }: TextColumn, rows: number): TextMessage {
   const indices = new Int32Array(rows);
   /** For each code: its index plus 1, 0 for one that has not come up. */
   const known = new Int32Array(pool.size);
   const distinct: number[] = [];
-  let nulls = 0;
+  let values = 0;
   let length = 0;
   for (let row = 0; row < rows; row++) {
     const code = codes[row]!;
+    if (code === 0) continue;
     let index = known[code]!;
-    if (code === 0) {
-      nulls++;
-      index = 1;
-    } else if (index === 0) {
+    if (index === 0) {
       index = distinct.push(code);
       known[code] = index;
       length += pool.lengthOf(code);
     }
-    indices[row] = index - 1;
+    indices[values++] = index - 1;
   }
-  const valueOffsets = new Int32Array(distinct.length + 1);
+  const offsets = new Int32Array(distinct.length + 1);
   const bytes = new Uint8Array(length);
   distinct.forEach((code, i) => {
-    valueOffsets[i + 1] = pool.copyTo(code, bytes, valueOffsets[i]!);
+    offsets[i + 1] = pool.copyTo(code, bytes, offsets[i]!);
   });
-  const texts = makeData({
-    type: new Utf8(),
-    length: distinct.length,
-    nullCount: 0,
-    valueOffsets,
-    data: bytes,
-  });
-  const common = { length: rows, ...validity(nulls, codes, rows) };
-  return makeData({ ...common, type: TEXT, data: indices, dictionary: makeVector(texts) });
+  const texts = { bytes, offsets };
+  if (values === rows) return { name, kind, rows, levels: undefined, indices, ...texts };
+  const levels = new Uint8Array(rows);
+  for (let row = 0; row < rows; row++) levels[row] = codes[row] === 0 ? 0 : 1;
+  return { name, kind, rows, levels, indices: indices.slice(0, values), ...texts };
 }
 
 function countOnes(flags: Uint8Array, rows: number): number {
   let ones = 0;
   for (let row = 0; row < rows; row++) ones += flags[row]!;
   return ones;
-}
-
-function countRuns(words: Int32Array, rows: number): number {
-  let runs = 1;
-  for (let at = 2; at < rows * 2; at += 2) {
-    if (words[at] !== words[at - 2] || words[at + 1] !== words[at - 1]) runs++;
-  }
-  return runs;
-}
-
-/** A bit for each row, 1 where the array is not 0. */
-function bitmapOf(array: Uint8Array | Int32Array, rows: number): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(rows / 8));
-  for (let row = 0; row < rows; row++) if (array[row] !== 0) bits[row >> 3]! |= 1 << (row & 7);
-  return bits;
 }

@@ -1,7 +1,7 @@
-/** Which of the tiers' kinds a Parquet column's values become, whoever wrote it. */
+/** Which of the tiers' kinds a Parquet column's values become, whoever wrote it, and how ours are declared. */
 
 import type { SchemaElement } from 'hyparquet';
-import type { ColumnKind } from '../../contract/column-spec.ts';
+import type { ColumnKind, ColumnSpec } from '../../contract/column-spec.ts';
 import { isText } from '../parquet-extract.ts';
 
 const TIMES = ['DATE', 'TIMESTAMP_MILLIS', 'TIMESTAMP_MICROS'];
@@ -30,4 +30,21 @@ export function kindOfElement(element: SchemaElement): ColumnKind | undefined {
 export function typeName({ type, converted_type: converted, logical_type: logical }: SchemaElement): string {
   const more = logical?.type ?? converted;
   return `${type}${more === undefined ? '' : ` (${more})`}`;
+}
+
+const TYPES: Readonly<Record<ColumnKind, Partial<SchemaElement>>> = {
+  text: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
+  timestamp: {
+    type: 'INT64',
+    converted_type: 'TIMESTAMP_MICROS',
+    logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
+  },
+  int64: { type: 'INT64' },
+  float64: { type: 'DOUBLE' },
+  boolean: { type: 'BOOLEAN' },
+};
+
+/** A tier's column in the schema of a file that we write. */
+export function elementOf({ name, kind }: ColumnSpec): SchemaElement {
+  return { ...TYPES[kind], repetition_type: 'OPTIONAL', name };
 }
