@@ -6,6 +6,7 @@
 import { GetTopicAttributesCommand, PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { RetryableError } from '../common/errors.ts';
 import { attributeText } from '../contract/attribute-text.ts';
+import { eventText } from '../contract/event-text.ts';
 import { fifoId } from '../contract/fifo-id.ts';
 import type { OutgoingEvent } from '../contract/outgoing-event.ts';
 
@@ -53,7 +54,7 @@ export function createPublisher(settings: TopicSettings): EventPublisher {
         await client.send(
           new PublishCommand({
             TopicArn,
-            Message: JSON.stringify(event.body),
+            Message: eventText(event.body),
             MessageAttributes: Object.fromEntries(
               Object.entries(attributes)
                 .filter(([, value]) => value !== '')
