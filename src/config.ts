@@ -172,6 +172,18 @@ export const VARIABLES = {
     whole(1, 1_000_000_000_000),
     'Most rows that one run may read.',
   ),
+  maxInputFiles: v(
+    'METRIC_MAX_INPUT_FILES',
+    '10000',
+    whole(1, 10_000_000),
+    'Most Parquet files that one run may open.',
+  ),
+  maxHeldRows: v(
+    'METRIC_MAX_HELD_ROWS',
+    '64000000',
+    whole(1, 1_000_000_000_000),
+    'Most rows that the inputs of one run may have in memory at once, 16 bytes each; of each series a row group counts.',
+  ),
   seriesCacheMb: v(
     'SERIES_CACHE_MB',
     '64',

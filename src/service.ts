@@ -77,6 +77,7 @@ export async function startService(
           maxWindow: config.maxWindowRows,
         },
         maxInputRows: config.maxInputRows,
+        inputs: { maxInputFiles: config.maxInputFiles, maxHeldRows: config.maxHeldRows },
         cache: {
           bytes: Math.floor((config.seriesCacheMb * BYTES_A_MB) / config.threads),
           seconds: config.seriesCacheSeconds,

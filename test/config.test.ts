@@ -53,6 +53,8 @@ test('with what is required alone, everything else has its default', () => {
     maxExpressionNodes: 1_000,
     maxWindowRows: 1_000_000,
     maxInputRows: 2_000_000_000,
+    maxInputFiles: 10_000,
+    maxHeldRows: 64_000_000,
     seriesCacheMb: 64,
     seriesCacheSeconds: 300,
     port: 9_300,

@@ -26,7 +26,7 @@ export function readChunks(
   const read = async (start: number, end: number): Promise<Uint8Array> => {
     const whole = start === 0 && end === size;
     const stored = whole
-      ? await store.get(location, { signal, etag })
+      ? await store.get(location, { signal, etag, maxBytes: size })
       : await store.getRange(location, { start, end }, { signal, etag });
     if (stored === undefined) throw fileFault(`${uriOf(location)} is gone`);
     return stored.bytes;

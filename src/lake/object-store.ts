@@ -7,6 +7,7 @@
  * the SDK's own retries end at the headers.
  */
 
+import type { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -14,7 +15,7 @@ import {
   ListObjectsV2Command,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { messageOf, RetryableError } from '../common/errors.ts';
+import { InvalidRequestError, messageOf, RetryableError } from '../common/errors.ts';
 import { retry } from '../common/retry.ts';
 import { type ObjectLocation, uriOf } from '../contract/object-location.ts';
 import type { LakeObserver } from './request-observer.ts';
@@ -43,6 +44,14 @@ export interface ReadOptions {
   readonly etag?: string | undefined;
 }
 
+export interface WholeReadOptions extends ReadOptions {
+  /** Bytes that are taken into memory, at most; default `MAX_WHOLE_BYTES`. More is INPUT_READ_ERROR. */
+  readonly maxBytes?: number;
+}
+
+/** What is read as a whole is a manifest or a marker, whoever wrote it: a larger one is none. */
+export const MAX_WHOLE_BYTES = 64 * 1024 * 1024;
+
 export interface ListedObject {
   readonly key: string;
   readonly size: number;
@@ -68,7 +77,7 @@ export interface ListOptions {
 
 export interface ObjectStore {
   /** The whole object, or undefined where there is none (no such bucket is an error). */
-  get(location: ObjectLocation, options?: ReadOptions): Promise<StoredObject | undefined>;
+  get(location: ObjectLocation, options?: WholeReadOptions): Promise<StoredObject | undefined>;
   /** A part of the object, or undefined where there is none. A range that begins past the end is an error. */
   getRange(
     location: ObjectLocation,
@@ -86,23 +95,37 @@ class BrokenBodyError extends Error {}
 
 const READ_POLICY = { attempts: 4, firstDelayMs: 50, maxDelayMs: 2_000 } as const;
 
-async function readBody(body: unknown, length: number | undefined): Promise<Uint8Array> {
-  const chunks = body as AsyncIterable<Uint8Array>;
+/** A body of more bytes than may be taken into memory. */
+class LongBodyError extends Error {}
+
+async function readBody(body: unknown, length: number | undefined, maxBytes: number): Promise<Uint8Array> {
+  const chunks = body as Readable;
+  if (length !== undefined && length > maxBytes) {
+    chunks.destroy();
+    throw new LongBodyError(`it has ${length} bytes, and ${maxBytes} are allowed`);
+  }
   try {
     if (length === undefined) {
       const parts: Uint8Array[] = [];
-      for await (const chunk of chunks) parts.push(chunk);
+      let total = 0;
+      for await (const chunk of chunks as AsyncIterable<Uint8Array>) {
+        total += chunk.byteLength;
+        if (total > maxBytes)
+          throw new LongBodyError(`it has more than the ${maxBytes} bytes that are allowed`);
+        parts.push(chunk);
+      }
       return new Uint8Array(Buffer.concat(parts));
     }
     const bytes = new Uint8Array(length);
     let offset = 0;
-    for await (const chunk of chunks) {
+    for await (const chunk of chunks as AsyncIterable<Uint8Array>) {
       bytes.set(chunk, offset);
       offset += chunk.byteLength;
     }
     if (offset !== length) throw new Error(`got ${offset} of ${length} bytes`);
     return bytes;
   } catch (error) {
+    if (error instanceof LongBodyError) throw error;
     throw new BrokenBodyError(`the body broke off: ${messageOf(error)}`, { cause: error });
   }
 }
@@ -130,9 +153,8 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
   async function read(
     location: ObjectLocation,
     range: ByteRange | undefined,
-    options: ReadOptions,
+    { signal, etag, maxBytes = Number.POSITIVE_INFINITY }: WholeReadOptions,
   ): Promise<StoredObject | undefined> {
-    const { signal, etag } = options;
     const attempt = async (): Promise<StoredObject | undefined> => {
       const output = await client.send(
         new GetObjectCommand({
@@ -143,7 +165,7 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
         }),
         signal === undefined ? {} : { abortSignal: signal },
       );
-      const bytes = await readBody(output.Body, output.ContentLength);
+      const bytes = await readBody(output.Body, output.ContentLength, maxBytes);
       return {
         bytes,
         etag: output.ETag ?? '',
@@ -161,13 +183,17 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
         shouldRetry: (error) => error instanceof BrokenBodyError && !signal?.aborted,
       });
     } catch (error) {
+      if (error instanceof LongBodyError) {
+        const message = `Failed to read ${uriOf(location)}: ${error.message}`;
+        throw new InvalidRequestError('INPUT_READ_ERROR', message);
+      }
       if (error instanceof Error && error.name === 'NoSuchKey') return undefined;
       return fail(error, location, signal);
     }
   }
 
   return {
-    get: (location, options = {}) => read(location, undefined, options),
+    get: (location, options = {}) => read(location, undefined, { maxBytes: MAX_WHOLE_BYTES, ...options }),
     getRange: (location, range, options = {}) => read(location, range, options),
 
     async head(location, { signal } = {}) {

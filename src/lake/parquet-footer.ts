@@ -51,6 +51,8 @@ export interface ParquetFooter {
 }
 
 const MAGIC = 0x31524150;
+/** A footer is parsed into objects many times its size; real ones have kilobytes, of many columns megabytes. */
+const MAX_FOOTER_BYTES = 32 * 1024 * 1024;
 const MICROS_A_DAY = 86_400_000_000;
 const MAX_ROWS = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -80,6 +82,7 @@ async function footerBytes(file: RandomAccess): Promise<Uint8Array> {
     throw notParquet(file, 'it does not end with PAR1');
   const length = view.getUint32(tail.byteLength - 8, true) + 8;
   if (length > size) throw notParquet(file, 'its footer is longer than the file');
+  if (length > MAX_FOOTER_BYTES) throw notParquet(file, `its footer has ${length} bytes`);
   return length <= tail.byteLength
     ? tail.subarray(tail.byteLength - length)
     : await file.read(size - length, size);

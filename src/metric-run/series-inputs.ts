@@ -15,6 +15,7 @@ import { unitRows } from '../lake/series-plan.ts';
 import { openSeries, type SeriesReader } from '../lake/series-reader.ts';
 import { type OpenDataset, placeOfSeries } from './dataset.ts';
 import { chooseFiles, type SeriesFileChoice } from './dataset-files.ts';
+import type { RunBudget } from './run-budget.ts';
 import type { CachedSeries, SeriesCache } from './series-cache.ts';
 
 export interface RunInput {
@@ -33,6 +34,7 @@ export interface InputParts {
   readonly cache: SeriesCache;
   readonly decoders: DecoderThreads;
   readonly policy: BucketPolicy;
+  readonly budget: RunBudget;
   readonly signal: AbortSignal;
 }
 
@@ -145,10 +147,18 @@ async function openKnownInput(request: MetricRunRequest, code: string, parts: In
   const cached = cache.get(key);
   if (cached !== undefined) return fromCache(cached);
 
+  parts.budget.takeFiles(files.length);
   const accesses = await openFiles(files, parts);
   const inputs = accesses.map((access, i) => ({ access, named: files[i]!.named }));
   const reader = await openSeries(inputs, code);
   const rows = unitRows(reader.plan.units);
+  try {
+    // Of rows that are filtered it is not known how many stay.
+    parts.budget.takeRows(unitRows(reader.plan.units.filter(({ filtered }) => !filtered)));
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
   const listed = dataset.contents.series_codes ?? undefined;
   if (rows === 0 && listed === undefined && !files.some(({ named }) => named)) {
     throw new InvalidRequestError(

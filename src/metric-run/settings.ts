@@ -2,6 +2,7 @@
 
 import type { OutputCompression } from '../contract/output-compression.ts';
 import type { ExpressionLimits } from './expression/parse.ts';
+import type { BudgetLimits } from './run-budget.ts';
 
 export interface MetricRunSettings {
   readonly bucket: string;
@@ -10,6 +11,7 @@ export interface MetricRunSettings {
   readonly limits: ExpressionLimits;
   /** Most rows that one run may read. */
   readonly maxInputRows: number;
+  readonly inputs: BudgetLimits;
   readonly cache: {
     /** Memory for decoded small series, in bytes, for each thread; 0: none. */
     readonly bytes: number;

@@ -6,6 +6,7 @@ import { createDecoderThreads, type DecoderThreads } from '../lake/decoder-threa
 import { defineTask, type ThreadContext } from '../lake/thread-context.ts';
 import { createDatasetOpener, oncePerRun } from './dataset.ts';
 import { type Executed, type ExecuteInput, executeRun } from './execute.ts';
+import { createRunBudget } from './run-budget.ts';
 import { createSeriesCache } from './series-cache.ts';
 import { openInput } from './series-inputs.ts';
 import type { MetricRunSettings } from './settings.ts';
@@ -38,7 +39,8 @@ export const task = defineTask<MetricRunTask, Executed>(async ({ settings, ...in
   const { policy, cache, decoders } = kept;
   const openDataset = oncePerRun(kept.openDataset);
   const { lake, signal, progress } = context;
-  const parts = { lake, openDataset, cache, decoders, policy, signal };
+  const budget = createRunBudget(settings.inputs);
+  const parts = { lake, openDataset, cache, decoders, policy, budget, signal };
   return await executeRun(input, {
     lake,
     clock: systemClock,

@@ -1,6 +1,8 @@
 /** Files that are cut, flipped, empty or something else: a clear error or rows, and never a crash or a wait. */
 
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { readFooter } from '../../src/lake/parquet-footer.ts';
+import type { RandomAccess } from '../../src/lake/random-access.ts';
 import { closeDuckDb, parquetOf } from '../support/parquet.ts';
 import type { DamageInput, DamageReport } from './apart/damage.ts';
 import { runApart } from './apart/run-apart.ts';
@@ -60,6 +62,24 @@ describe('not Parquet:', () => {
     expect(failure).toContain('INPUT_READ_ERROR: a.parquet is not a readable Parquet file: ');
     expect(failure).toContain(why);
   });
+});
+
+test('a footer that claims gigabytes is refused before it is read, in a file that is as large', async () => {
+  const tail = Buffer.alloc(65_536);
+  tail.writeUInt32LE(0x7fffffff, tail.length - 8);
+  tail.write('PAR1', tail.length - 4);
+  const read = () => Promise.reject(new Error('it was read'));
+  const file: RandomAccess = {
+    name: 'a.parquet',
+    size: 2 ** 33,
+    tail,
+    etag: '',
+    read,
+    close: async () => {},
+  };
+  await expect(readFooter(file)).rejects.toThrow(
+    'a.parquet is not a readable Parquet file: its footer has 2147483655 bytes',
+  );
 });
 
 test('a file that is cut in mid-data is refused where the footer is whole', async () => {

@@ -4,7 +4,7 @@ import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../src/common/clock.ts';
 import { openLake } from '../../src/lake/lake.ts';
-import { listAll, type StoredObject } from '../../src/lake/object-store.ts';
+import { listAll, MAX_WHOLE_BYTES, type StoredObject } from '../../src/lake/object-store.ts';
 import { openObject } from '../../src/lake/random-access.ts';
 import { drop, type FaultLake, fail, failureOf, openFaultLake } from './fault-lake.ts';
 import { type Answer, startStallingS3 } from './stalling-s3.ts';
@@ -55,6 +55,15 @@ describe('an object', () => {
     const object = await rig.lake.store.getRange(digits(), range);
     expect(textOf(object)).toBe(text);
     expect(object?.size).toBe(10);
+  });
+
+  test('of more bytes than may be taken into memory is refused before its body comes, and not tried again', async () => {
+    const before = rig.lake.store.get(digits(), { maxBytes: 10 });
+    expect(textOf(await before)).toBe('0123456789');
+    expect(await failureOf(rig.lake.store.get(digits(), { maxBytes: 9 }))).toBe(
+      `InvalidRequestError INPUT_READ_ERROR: Failed to read s3://${rig.bucket}/digits: it has 10 bytes, and 9 are allowed`,
+    );
+    expect(MAX_WHOLE_BYTES).toBe(64 * 1024 * 1024);
   });
 
   test('has no bytes past its end', async () => {

@@ -10,6 +10,7 @@ import { parseMetricRunRequest } from '../../src/contract/metric-run.ts';
 import { openLocalFile, openObject, type RandomAccess } from '../../src/lake/random-access.ts';
 import { openSeries } from '../../src/lake/series-reader.ts';
 import { createDatasetOpener } from '../../src/metric-run/dataset.ts';
+import { createRunBudget } from '../../src/metric-run/run-budget.ts';
 import { openInput } from '../../src/metric-run/series-inputs.ts';
 import type { Row } from '../support/conformance-cases.ts';
 import { closeDuckDb, duckDb } from '../support/parquet.ts';
@@ -161,6 +162,7 @@ describe('from 23 years of monthly files of several series', () => {
       cache: { get: () => undefined, set() {} },
       decoders: { open: () => Promise.reject(new Error('too large')) as never, close: async () => {} },
       policy,
+      budget: createRunBudget({ maxInputFiles: MONTHS, maxHeldRows: 1_000_000 }),
       signal: new AbortController().signal,
     });
     const rows = await drained(input.open());
