@@ -112,6 +112,8 @@ export interface History {
   readonly seed: number;
   /** The name of the seed's mix of faults. */
   readonly mix: string;
+  /** When the run began, by the simulator's clock: what `at` 0 is as `wall`. */
+  readonly startedWall: number;
   /** Where the objects' bytes lie. */
   readonly directory: string;
   readonly bucket: string;

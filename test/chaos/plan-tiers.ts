@@ -74,7 +74,8 @@ export function planTiers(dice: Dice, stress: Stress): Part {
   const requests: PlannedRequest[] = [];
   const providers = dice.chance(0.3) ? ['aws', 'gcp'] : ['aws'];
   for (const provider of providers) {
-    const most = stress === 'tiers' ? dice.whole(9, 18) : dice.whole(2, 5);
+    const many = Math.floor(18 / providers.length);
+    const most = stress === 'tiers' ? dice.whole(Math.floor(many / 2), many) : dice.whole(2, 5);
     const slots = dice.shuffled(Array.from({ length: most }, (_, slot) => slot));
     const contents = new Map<number, Json>();
     for (const slot of slots) {

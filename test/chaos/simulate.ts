@@ -58,6 +58,7 @@ export async function simulate(plan: Plan, world: World, options: SimulateOption
   const events = readEvents(world.sqs, resources.eventsQueueUrl);
 
   const begun = systemClock.monotonic();
+  const startedWall = systemClock.now();
   const now = () => systemClock.monotonic() - begun;
   const timeline: string[] = [];
   const tell = (line: string) => timeline.push(`${(now() / 1_000).toFixed(3).padStart(7)} ${line}`);
@@ -120,6 +121,7 @@ export async function simulate(plan: Plan, world: World, options: SimulateOption
   const history: History = {
     seed: plan.seed,
     mix: plan.mix,
+    startedWall,
     directory,
     bucket: resources.bucket,
     queues: { requests: resources.requestQueueUrl, deadLetters: resources.deadLetterQueueUrl },
