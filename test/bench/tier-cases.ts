@@ -15,7 +15,7 @@ const out = (dir: string) => join(dir, 'duckdb-out.parquet');
 /** What DuckDB writes, and how large it is. */
 function duckdbMerge(name: string, select: string): Side {
   const copy = (dir: string) => `
-    COPY (${select.replace('FILES', `'${join(dir, 'slot-*.parquet')}'`)})
+    COPY (${select.replaceAll('FILES', `'${join(dir, 'slot-*.parquet')}'`)})
     TO '${out(dir)}' (FORMAT parquet, COMPRESSION zstd)`;
   const side = duckdbSide(name, copy);
   return {
@@ -27,8 +27,21 @@ function duckdbMerge(name: string, select: string): Side {
   };
 }
 
-/** The same rows, sorted and each key and time once, in the two ways that SQL has. */
+/** Whether a row has the key and time of the one before it. */
+const REPEATS = KEY.split(', ')
+  .toReversed()
+  .map((name) => `lag(${name}) OVER () = ${name}`)
+  .join(' AND ');
+
+/**
+ * The same rows, sorted and each key and time once, in the ways that SQL has. The first is the fastest by far,
+ * a pass over what was sorted; it leans on DuckDB's keeping the order of a subquery.
+ */
 const DUCKDB: readonly Side[] = [
+  duckdbMerge(
+    'duckdb, lag',
+    `SELECT * FROM (SELECT * FROM FILES ORDER BY ${KEY}, Ceased) QUALIFY NOT coalesce(${REPEATS}, false)`,
+  ),
   duckdbMerge('duckdb, distinct on', `SELECT DISTINCT ON (${KEY}) * FROM FILES ORDER BY ${KEY}, Ceased`),
   duckdbMerge(
     'duckdb, row_number',
