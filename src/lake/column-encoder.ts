@@ -33,8 +33,6 @@ const PAGE_ROWS = 65_536;
 const ZSTD_LEVEL = 3;
 /** Room for a page's header and levels. */
 const PAGE_BYTES = 256;
-/** The levels of a page without nulls. */
-const ONES = new Uint8Array(PAGE_ROWS).fill(1);
 
 /** Encodes at once, in this thread. */
 export function encodeColumn(message: ColumnMessage): EncodedColumn {
@@ -111,14 +109,29 @@ function writeDataPage(writer: ByteWriter, page: Uint8Array, rows: number, encod
 
 /** Definition levels of rows [from, to), led by their length in bytes. */
 function writeLevels(page: ByteWriter, levels: Uint8Array | undefined, from: number, to: number): void {
-  const rle = new ByteWriter((to - from) >> 3);
-  writeRleBitPackedHybrid(rle, levels?.subarray(from, to) ?? ONES.subarray(0, to - from), 1);
-  page.appendUint32(rle.offset);
-  page.appendBytes(rle.getBytes());
+  const bytes = levels === undefined ? levelsOfOnes(to - from) : levelsOf(levels.subarray(from, to));
+  page.appendUint32(bytes.length);
+  page.appendBytes(bytes);
+}
+
+function levelsOf(levels: Uint8Array): Uint8Array {
+  const rle = new ByteWriter(PAGE_BYTES + (levels.length >> 3));
+  writeRleBitPackedHybrid(rle, Int32Array.from(levels), 1);
+  return rle.getBytes();
+}
+
+let ones = { rows: 0, bytes: new Uint8Array(0) as Uint8Array };
+
+/** The levels of a page without nulls, which are mostly those of the page before. */
+function levelsOfOnes(rows: number): Uint8Array {
+  if (ones.rows !== rows) ones = { rows, bytes: levelsOf(new Uint8Array(rows).fill(1)) };
+  return ones.bytes;
 }
 
 function zstd(bytes: Uint8Array): Uint8Array {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  // In one chunk: what does not shrink grows by less than a hundredth.
+  const chunkSize = bytes.length + (bytes.length >> 7) + PAGE_BYTES;
+  return zstdCompressSync(bytes, { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
 }
 
 function countOnes(flags: Uint8Array, from: number, to: number): number {
