@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import { replaceControls } from '../common/control-characters.ts';
 import { type CommandModule, prose, wholeNumber } from './command.ts';
+import type { OrphanOptions } from './ledger-orphans.ts';
 import { plural, type Terminal } from './terminal.ts';
 
 const ABOUT = prose(`Shows what the ledger remembers of ingest runs, newest first. The database is that of
@@ -145,5 +146,21 @@ export const addLedger: CommandModule = (program, terminal) => {
       const { unlockStale } = await import('../ledger/reports.ts');
       const { files, loads } = await withLedger((ledger) => unlockStale(ledger, olderThan));
       terminal.line(`unlocked ${plural(files, 'file')}, ${plural(loads, 'load')}`);
+    });
+  group
+    .command('orphans')
+    .description('Lists or deletes what former loads of a dataset left, and no reader needs any more.')
+    .argument('<dataset>', "the dataset's id")
+    .option('--delete', 'delete it, and former versions that name it')
+    .option(
+      '--older-than <seconds>',
+      'readers of a former version have had this long; by default a week',
+      wholeNumber('--older-than', 1, 31_536_000),
+      604_800,
+    )
+    .option('--env <file>', 'settings (.env or JSON) that name bucket and region')
+    .action(async (dataset: string, options: OrphanOptions) => {
+      const { orphans } = await import('./ledger-orphans.ts');
+      await orphans(terminal, dataset, options);
     });
 };

@@ -29,11 +29,18 @@ const below = ({ base }: Dataset, rest: string): ObjectLocation => ({
 });
 export const projectionsOf = (dataset: Dataset) => below(dataset, 'projections/');
 export const currentOf = (dataset: Dataset) => below(dataset, 'current/manifest.json');
+export const badRowsPrefixOf = (dataset: Dataset) => below(dataset, 'bad-rows/');
 export const badRowsOf = (dataset: Dataset, digest: string) => below(dataset, `bad-rows/${digest}.jsonl`);
 const versionOf = (dataset: Dataset, version: string) => below(dataset, `${version}/manifest.json`);
 
 const MAX_RACES = 40;
 const VERSION = /^\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}$/;
+
+/** When a version was made, by its name; undefined for what is no version's name. */
+export function timeOfVersion(name: string): number | undefined {
+  return VERSION.test(name) ? Date.parse(name.replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:').concat('Z')) : undefined;
+}
+
 const JSON_TYPE = 'application/json';
 const PARTITION_STRATEGY = 'series/year/month';
 
@@ -62,7 +69,7 @@ async function makeVersion(
   signal: AbortSignal,
 ): Promise<{ location: ObjectLocation; bytes: Uint8Array }> {
   // A later version sorts later, even when the clock of who made the last one was ahead of ours.
-  const last = VERSION.test(after) ? Date.parse(after.replace(/T(\d\d)-(\d\d)-/, 'T$1:$2:').concat('Z')) : 0;
+  const last = timeOfVersion(after) ?? 0;
   for (let at = Math.max(clock.now(), last + 1000), race = 0; race < MAX_RACES; at += 1000, race++) {
     const version = versionStamp(at);
     const location = versionOf(dataset, version);

@@ -33,7 +33,7 @@ export interface LoadInput {
   readonly read: ReadOptions;
   readonly mapping: Mapping;
   readonly maxBadRows: number;
-  /** Names what is written. */
+  /** Names what this load writes, and no other. */
   readonly digest: string;
   /** The dataset's projections folder. */
   readonly projections: ObjectLocation;
@@ -183,7 +183,7 @@ async function readRows(
   return { format, bytesRead };
 }
 
-/** Keeps the bad rows as JSON Lines beside the dataset; the same file again has the same ones. */
+/** Keeps the bad rows as JSON Lines beside the dataset. */
 async function keepBadRows(input: LoadInput, rows: readonly BadRow[], parts: LoadParts): Promise<void> {
   if (rows.length === 0) return;
   const file = uriOf(input.file.location);
@@ -207,9 +207,7 @@ export async function loadFile(input: LoadInput, parts: LoadParts): Promise<Load
       async finish() {
         const outcome = await upload.finish();
         if (outcome.outcome === 'written') return outcome.size;
-        // The name says what is in it: an earlier attempt wrote the same.
-        if (outcome.found !== undefined) return outcome.found.size;
-        throw new RetryableError('OUTPUT_WRITE_ERROR', `${uriOf(location)} went away while it was written`);
+        throw new RetryableError('OUTPUT_WRITE_ERROR', `${uriOf(location)} was written by another`);
       },
     };
   };

@@ -8,6 +8,7 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { Clock } from '../common/clock.ts';
 import { codeOf, InvalidRequestError, messageOf, RetryableError, TidemillError } from '../common/errors.ts';
+import { freshId } from '../common/ids.ts';
 import type { IngestRunRequest } from '../contract/ingest-run.ts';
 import type { ObjectLocation } from '../contract/object-location.ts';
 import type { Lake } from '../lake/lake.ts';
@@ -61,9 +62,6 @@ export interface ProcessRun {
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const THREAD_MODULE = new URL(`./thread.${EXTENSION}`, import.meta.url);
-/** Bump when the same bytes are read to other rows than before: it is part of what names the outputs. */
-const READER_VERSION = 1;
-
 /** Why a file could not be loaded, where that is the file's own affair. */
 class FileError extends Error {
   readonly type: string;
@@ -108,13 +106,7 @@ export async function processFiles(
 
   function inputOf(file: ClaimedFile): LoadInput {
     const location = locationOf(file.path);
-    const digest = outputDigest({
-      uri: file.path,
-      etag: file.etag,
-      size: file.size,
-      interpretation: `${READER_VERSION}:${settings.compression}:${scope.interpretation}`,
-      epoch: request.options.force ? request.requestId : null,
-    });
+    const digest = outputDigest({ uri: file.path, etag: file.etag, load: freshId() });
     return {
       file: { location, size: file.size, etag: file.etag },
       format: request.format,

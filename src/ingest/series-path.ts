@@ -26,16 +26,13 @@ export function outputPath(code: string, month: number, digest: string, part: nu
 }
 
 /**
- * What names the outputs of a file: the version of it that was read and how it was read. The same again
- * gives the same name and the same bytes, so that whoever repeats it after a crash finds its own work.
- * `epoch` sets a forced run apart, which is to write anew whatever is there.
+ * What names the outputs of one load of a file, and of no other: `load` is fresh each time. So no name is
+ * ever used again, and what no manifest names any more can be deleted without a race (orphans.ts).
  */
 export function outputDigest(facts: {
   readonly uri: string;
   readonly etag: string;
-  readonly size: number;
-  readonly interpretation: string;
-  readonly epoch: string | null;
+  readonly load: string;
 }): string {
   return digestOfJson(facts).slice(0, DIGEST_LENGTH);
 }

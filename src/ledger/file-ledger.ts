@@ -187,7 +187,7 @@ export interface FileOutput {
 }
 
 export interface FileLoad {
-  /** What names the outputs of this version of the file, under this interpretation. */
+  /** What names the outputs of this load, and of no other. */
   readonly digest: string;
   readonly records: number;
   readonly bytesRead: number;

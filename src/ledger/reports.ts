@@ -146,3 +146,44 @@ export async function runProgress(ledger: Ledger, runId: string, signal?: AbortS
     signal,
   );
 }
+
+/** The datasets with this id that ingestions write, each by where it lies. */
+export async function datasetPlaces(
+  ledger: Ledger,
+  datasetId: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const rows = await ledger.run(
+    'look for a dataset',
+    (db) =>
+      db
+        .selectFrom('ingestions')
+        .select('base_uri')
+        .distinct()
+        .where('dataset_id', '=', datasetId)
+        .orderBy('base_uri')
+        .execute(),
+    signal,
+  );
+  return rows.map(({ base_uri }) => base_uri);
+}
+
+/** What names the outputs of every load that the dataset at `baseUri` stands on, whichever ingestion's. */
+export async function loadedDigests(
+  ledger: Ledger,
+  baseUri: string,
+  signal?: AbortSignal,
+): Promise<Set<string>> {
+  const rows = await ledger.run(
+    'read the loads of a dataset',
+    (db) =>
+      db
+        .selectFrom('file_loads as l')
+        .innerJoin('ingestions as i', 'i.id', 'l.ingestion_id')
+        .select('l.digest')
+        .where('i.base_uri', '=', baseUri)
+        .execute(),
+    signal,
+  );
+  return new Set(rows.map(({ digest }) => digest));
+}

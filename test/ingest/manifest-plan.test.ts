@@ -6,7 +6,7 @@ import { monthOf, outputDigest, outputPath } from '../../src/ingest/series-path.
 import type { LoadedFile } from '../../src/ledger/file-ledger.ts';
 
 const digestOf = (name: string, version: number) =>
-  outputDigest({ uri: name, etag: String(version), size: 1, interpretation: 'i', epoch: null });
+  outputDigest({ uri: name, etag: String(version), load: 'l' });
 
 function loaded(
   name: string,
