@@ -22,8 +22,16 @@ export interface Completed {
   readonly at: number;
 }
 
+/** An event of the worker's. */
+export interface Arrived {
+  readonly body: Readonly<Record<string, unknown>>;
+  /** When it came, on this process's monotonic clock, in milliseconds. */
+  readonly at: number;
+}
+
 export interface Deployment {
   readonly workerPid: number;
+  readonly bucket: string;
   put(key: string, body: Uint8Array): Promise<void>;
   /** A dataset `d` of one file a series. */
   putDataset(files: Readonly<Record<string, string>>): Promise<void>;
@@ -34,7 +42,11 @@ export interface Deployment {
     json: unknown,
     codes: readonly string[],
   ): Promise<void>;
-  /** The next `count` completed events. */
+  /** Puts a request on the queue. */
+  send(body: unknown, groupId: string, deduplicationId: string): Promise<void>;
+  /** The next `count` events of a type. Fails when a completed event tells of a failure. */
+  events(type: string, count: number): Promise<Arrived[]>;
+  /** The next `count` completed events of metric runs. */
   completed(count: number): Promise<Completed[]>;
   /** A sample of the worker's /metrics. */
   metric(name: string): Promise<number>;
@@ -55,6 +67,15 @@ function statusField(pid: number, field: string): number {
 export const peakMbOf = (pid: number) => statusField(pid, 'VmHWM');
 /** Resident memory of another process now, in MiB. */
 export const residentMbOf = (pid: number) => statusField(pid, 'VmRSS');
+
+const TICKS_A_SECOND = 100;
+
+/** Seconds of CPU that another process has used so far, in user and system mode. */
+export function cpuSecondsOf(pid: number): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const fields = rest.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+}
 
 async function startWorker(root: string, environment: Readonly<Record<string, string>>) {
   const child: ChildProcess = spawn(process.execPath, [join(root, 'src/main.ts')], {
@@ -80,7 +101,7 @@ export async function deploy(root: string): Promise<Deployment> {
   const settings = { endpoint: aws.endpoint, region: LOCAL_REGION, credentials: LOCAL_CREDENTIALS };
   const s3 = new S3Client({ ...settings, forcePathStyle: true });
   const sqs = new SQSClient({ ...settings, useQueueUrlAsEndpoint: false });
-  const arrived: Completed[] = [];
+  const arrived = new Map<string, Arrived[]>();
   let wake: () => void = () => {};
   const stopping = new AbortController();
 
@@ -93,9 +114,9 @@ export async function deploy(root: string): Promise<Deployment> {
       for (const { Body = '{}' } of Messages) {
         const outer = JSON.parse(Body) as { Message?: string };
         const event = JSON.parse(outer.Message ?? Body) as Record<string, unknown>;
-        if (event.type !== 'metric_run_completed') continue;
-        if (event.status !== 'SUCCESS') throw new Error(`a run failed: ${JSON.stringify(event)}`);
-        arrived.push({ runId: String(event.runId), rowCount: Number(event.rowCount), at });
+        if (event.status === 'FAILURE') throw new Error(`a request failed: ${JSON.stringify(event)}`);
+        const type = String(event.type);
+        arrived.set(type, [...(arrived.get(type) ?? []), { body: event, at }]);
       }
       if (Messages.length > 0) {
         const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
@@ -113,9 +134,30 @@ export async function deploy(root: string): Promise<Deployment> {
   const put = async (key: string, body: Uint8Array) => {
     await s3.send(new PutObjectCommand({ Bucket: resources.bucket, Key: key, Body: body }));
   };
+  const send = async (body: unknown, groupId: string, deduplicationId: string) => {
+    await sqs.send(
+      new SendMessageCommand({
+        QueueUrl: resources.requestQueueUrl,
+        MessageBody: JSON.stringify(body),
+        MessageGroupId: groupId,
+        MessageDeduplicationId: deduplicationId,
+      }),
+    );
+  };
+  const events = async (type: string, count: number) => {
+    while ((arrived.get(type)?.length ?? 0) < count) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    return arrived.get(type)!.splice(0, count);
+  };
   return {
     workerPid: child.pid ?? 0,
+    bucket: resources.bucket,
     put,
+    send,
+    events,
     async putDataset(files) {
       const codes = Object.keys(files);
       for (const code of codes)
@@ -135,22 +177,14 @@ export async function deploy(root: string): Promise<Deployment> {
         catalog: { datasets: { d: { manifestPath: MANIFEST_KEY } } },
         output: { basePath: `metrics/${metricCode}/` },
       };
-      await sqs.send(
-        new SendMessageCommand({
-          QueueUrl: resources.requestQueueUrl,
-          MessageBody: JSON.stringify(body),
-          MessageGroupId: metricCode,
-          MessageDeduplicationId: runId,
-        }),
-      );
+      await send(body, metricCode, runId);
     },
     async completed(count) {
-      while (arrived.length < count) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      return arrived.splice(0, count);
+      return (await events('metric_run_completed', count)).map(({ body, at }) => ({
+        runId: String(body.runId),
+        rowCount: Number(body.rowCount),
+        at,
+      }));
     },
     async metric(name) {
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();

@@ -1,7 +1,7 @@
 /**
  * Hot files of the aws provider as DuckDB makes them: change points of 700 instance types in 17 regions
  * of 6 zones each, the file of slot k with times in slot k but for one row in 200, which is a row of the
- * slot before with the same key and time, come late.
+ * slot before with the same key and time, come late. And the same rows as uploads: JSON lines, in no order.
  */
 
 import { existsSync } from 'node:fs';
@@ -13,6 +13,8 @@ export const TIER_FILES = 8;
 /** The pools there are: a file of no more rows than these has each at most once. */
 const POOLS = 700 * 17 * 6;
 const SLOT_SECONDS = 600;
+/** The day of all slots; the first is at noon. */
+export const DAY = '2026-01-23';
 
 export function tierFile(dir: string, slot: number): string {
   return join(dir, `slot-${slot}.parquet`);
@@ -57,6 +59,24 @@ export async function makeTierFiles(dir: string, rows: number): Promise<void> {
       "SET TimeZone = 'UTC'",
       `COPY (SELECT * FROM (${rowsSql(slot, rows)}) ORDER BY InstanceType, Region, AZ, "Time")
        TO '${path}' (FORMAT parquet, COMPRESSION zstd)`,
+    ]);
+  }
+}
+
+export function uploadFile(dir: string, slot = 0): string {
+  return join(dir, `slot-${slot}.jsonl`);
+}
+
+/** Makes the first slots' rows as a collector stages them. */
+export async function makeUploads(dir: string, rows: number, slots: number): Promise<void> {
+  for (let slot = 0; slot < slots; slot++) {
+    const path = uploadFile(dir, slot);
+    if (existsSync(path)) continue;
+    await duckdb([
+      "SET TimeZone = 'UTC'",
+      `COPY (SELECT * REPLACE (strftime("Time", '%Y-%m-%d %H:%M:%S') AS "Time") FROM (${rowsSql(slot, rows)})
+             ORDER BY hash(InstanceType, Region, AZ))
+       TO '${path}' (FORMAT json)`,
     ]);
   }
 }
