@@ -159,14 +159,14 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
       const counts = await countRun(ledger!, scope, signal);
       const { discovered, skipped } = result.files;
       const { status, datasetManifest } = result;
-      await endRun(
+      const told = await endRun(
         ledger!,
         request.requestId,
         { status, discovered, skipped, counts, datasetManifest, result: event },
         signal,
       );
       logger.info({ status, ...result.files, rows: result.rows, bytes: result.bytes }, 'files ingested');
-      return answerOf(event);
+      return answerOf(told as IngestEvent);
     }
 
     return {

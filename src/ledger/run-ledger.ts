@@ -49,7 +49,9 @@ export async function beginRun(
       }
       await sql`insert into runs as r (id, ingestion_id, interpretation, status, request)
         values (${runId}, ${ingestionId}, ${interpretation}, 'RUNNING', ${JSON.stringify(request)}::jsonb)
-        on conflict (id) do update set attempts = r.attempts + 1, status = 'RUNNING',
+        on conflict (id) do update set attempts = r.attempts + 1,
+          -- A copy of the request may have ended it since this attempt looked for its answer.
+          status = case when r.result is null then 'RUNNING' else r.status end,
           interpretation = excluded.interpretation, request = excluded.request, updated_at = now()`.execute(
         tx,
       );
@@ -193,13 +195,16 @@ export async function refusalOf(
   );
 }
 
-/** Stores the answer; the first one stays. */
+/**
+ * Stores the answer, and gives the one that is stored: of two attempts that race, or of two copies of a
+ * request, the first one's stays, and both must tell it.
+ */
 export async function endRun(
   ledger: Ledger,
   runId: string,
   end: RunEnd,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<Json> {
   const { status, discovered, skipped, counts, datasetManifest, result } = end;
   await ledger.run(
     'end a run',
@@ -208,7 +213,8 @@ export async function endRun(
         files_succeeded = ${counts.succeeded}, files_failed = ${counts.failed},
         records_ingested = ${counts.rows}, bytes_read = ${counts.bytes}, dataset_manifest = ${datasetManifest},
         result = ${JSON.stringify(result)}::jsonb, finished_at = now(), updated_at = now()
-        where id = ${runId} and status = 'RUNNING'`.execute(db),
+        where id = ${runId} and status = 'RUNNING' and result is null`.execute(db),
     signal,
   );
+  return (await storedResult(ledger, runId, signal)) ?? result;
 }

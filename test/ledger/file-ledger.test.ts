@@ -190,8 +190,11 @@ describe('a run', () => {
     expect(await storedResult(ledger, 'r')).toBeUndefined();
     const counts = await countRun(ledger, scope);
     const end = { status: 'SUCCESS', discovered: 0, skipped: 0, counts, datasetManifest: null } as const;
-    await endRun(ledger, 'r', { ...end, result: { n: 1 } });
-    await endRun(ledger, 'r', { ...end, result: { n: 2 } });
+    expect(await endRun(ledger, 'r', { ...end, result: { n: 1 } })).toEqual({ n: 1 });
+    expect(await endRun(ledger, 'r', { ...end, result: { n: 2 } })).toEqual({ n: 1 });
+    // An attempt that looked for an answer before there was one, and begins after.
+    await begin('r');
+    expect(await endRun(ledger, 'r', { ...end, result: { n: 3 } })).toEqual({ n: 1 });
     expect(await storedResult(ledger, 'r')).toEqual({ n: 1 });
     const other = beginRun(ledger, {
       runId: 'q',
