@@ -77,6 +77,11 @@ export function decodeRunMarker(bytes: Uint8Array): RunMarker | undefined {
   return markerSchema.safeParse(decode(bytes)).data;
 }
 
+/** Whether the bytes are a dataset's manifest (dataset-manifest.ts), and so not ours to replace. */
+export function isDatasetManifest(bytes: Uint8Array): boolean {
+  return z.looseObject({ parquet_files: z.array(z.unknown()) }).safeParse(decode(bytes)).success;
+}
+
 /** The version that a `current` alias points to, or undefined where it can not be told. */
 export function versionOfAlias(bytes: Uint8Array): string | undefined {
   return z.looseObject({ version_ts: z.string() }).safeParse(decode(bytes)).data?.version_ts;

@@ -30,6 +30,7 @@ import {
   createMarker,
   RUN_ID_METADATA,
   readMarker,
+  refuseDataset,
   removeVersion,
   settleAfterMarker,
   versionsFrom,
@@ -194,8 +195,11 @@ export async function executeRun(input: ExecuteInput, parts: ExecuteParts): Prom
   const { lake, clock, settings, policy, signal } = parts;
   const expression = parseExpression(request.expressionType, request.expressionJson, settings.limits);
   const base = parseBase(request.output.basePath, request.runId, policy);
+  const allowed = refuseDataset(lake, base, signal);
+  allowed.catch(() => {}); // Heard below, once there are inputs to close.
   const inputs = await openInputs(seriesCodesOf(expression), parts);
   try {
+    await allowed;
     const rows = inputs.reduce((sum, opened) => sum + opened.rows, 0);
     if (rows > settings.maxInputRows) {
       const limit = `METRIC_MAX_INPUT_ROWS allows ${settings.maxInputRows}`;

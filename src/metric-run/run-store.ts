@@ -7,11 +7,12 @@
  */
 
 import { versionStamp } from '../common/clock.ts';
-import { RetryableError } from '../common/errors.ts';
+import { InvalidRequestError, RetryableError } from '../common/errors.ts';
 import {
   decodeMetricManifest,
   decodeRunMarker,
   encodeJson,
+  isDatasetManifest,
   type RunMarker,
   versionOfAlias,
 } from '../contract/metric-manifest.ts';
@@ -64,6 +65,18 @@ export async function createMarker(
   return winner;
 }
 
+/**
+ * Throws CONFIG_ERROR where the base path is a dataset's: its manifest has the alias' name, and a run that
+ * replaced it would take the dataset from all who read it.
+ */
+export async function refuseDataset(lake: Lake, base: ObjectLocation, signal: AbortSignal): Promise<void> {
+  const location = aliasLocation(base);
+  const alias = await lake.store.get(location, { signal });
+  if (alias === undefined || !isDatasetManifest(alias.bytes)) return;
+  const why = `${uriOf(location)} is the manifest of a dataset`;
+  throw new InvalidRequestError('CONFIG_ERROR', `output.basePath: must not be a dataset's; ${why}`);
+}
+
 /** Points `current` to the version of `manifest`, unless it points to that or a newer one already. */
 async function advanceCurrent(
   lake: Lake,
@@ -78,6 +91,7 @@ async function advanceCurrent(
     const alias = await lake.store.get(location, { signal });
     const pointsTo = alias === undefined ? undefined : versionOfAlias(alias.bytes);
     if (pointsTo !== undefined && pointsTo >= version) return;
+    if (alias !== undefined && isDatasetManifest(alias.bytes)) return; // It came to be meanwhile.
     const bytes = await manifest();
     if (bytes === undefined) return; // The version was removed by people: nothing to point to.
     const outcome =

@@ -165,6 +165,19 @@ describe('current is put right', () => {
     expect(await current('spoilt')).toEqual({ run_id: 'spoilt-1', version_ts: version });
   });
 
+  test('but never where it is the manifest of a dataset: the run is refused and writes nothing', async () => {
+    await scene.dataset('kept', { A: ROWS });
+    const before = await scene.keys('datasets/kept/');
+    const manifest = await scene.get('datasets/kept/current/manifest.json');
+    await scene.send(plainRequest({ runId: 'over', metricCode: 'over', basePath: 'datasets/kept' }));
+    expect(await scene.events.completed('over')).toMatchObject({
+      status: 'FAILURE',
+      error: expect.stringContaining("CONFIG_ERROR: output.basePath: must not be a dataset's"),
+    });
+    expect(await scene.keys('datasets/kept/')).toEqual(before);
+    expect(await scene.get('datasets/kept/current/manifest.json')).toEqual(manifest);
+  });
+
   test('by the next attempt, when S3 failed just then', async () => {
     const fault = scene.traffic.fault(
       { operation: 'PutObject', key: /^metrics\/shaky\/current/ },
