@@ -34,28 +34,42 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const MAX_LINE_BYTES = 16 << 20;
 /** Room is made ahead for no more rows than this, whatever the first line promises. */
 const MAX_FORESEEN_ROWS = 1 << 18;
+/** A time as text with its quotes is no longer. */
+const MAX_TIME_BYTES = 64;
 /** Whole numbers of as many digits are the same text again. */
 const MAX_EXACT_DIGITS = 15;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** Bytes that are likely to come again; four or more. */
-interface Expected {
+/** What leads to a value, as it stands in the line: `,"SPS":`, or with a brace for the first. Four bytes or more. */
+interface Member {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-}
-
-interface Member extends Expected {
-  // `bytes` is what leads to its value, as it stands in the line: `,"SPS":`, or with a brace for the first.
   /** The builder's column, or -1. */
   readonly index: number;
 }
 
-/** A time that was read: its text with its quotes, and its words. */
-interface LastTime extends Expected {
-  readonly low: number;
-  readonly high: number;
+/** The time that was read last: its text with its quotes, in memory that is used again, and its words. */
+class LastTime {
+  readonly #bytes = new Uint8Array(MAX_TIME_BYTES);
+  readonly #view = new DataView(this.#bytes.buffer);
+  /** 0 before the first. */
+  length = 0;
+  low = 0;
+  high = 0;
+
+  isNext(view: DataView, at: number, end: number): boolean {
+    return this.length > 0 && isNext(view, at, end, this.#view, this.length);
+  }
+
+  /** Remembers bytes[start, end), if they are no more than times have. */
+  keep(bytes: Uint8Array, start: number, end: number, low: number, high: number): void {
+    this.length = end - start <= MAX_TIME_BYTES ? end - start : 0;
+    for (let i = 0; i < this.length; i++) this.#bytes[i] = bytes[start + i]!;
+    this.low = low;
+    this.high = high;
+  }
 }
 
 export class JsonLines {
@@ -68,7 +82,7 @@ export class JsonLines {
   /** The lines at hand, and a view of all the memory beneath them. */
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(this.#bytes.buffer);
-  #lastTime: LastTime | undefined;
+  readonly #lastTime = new LastTime();
   /** How many bytes there are in all, if that is known; rows are foreseen from the first lines then. */
   #totalBytes: number | undefined;
 
@@ -184,7 +198,7 @@ export class JsonLines {
     for (let place = 0; ; place++) {
       // What leads to the value: mostly what stood here in the line before.
       let member = this.#members[place];
-      if (member === undefined || !isNext(view, at + base, end + base, member)) {
+      if (member === undefined || !isNext(view, at + base, end + base, member.view, member.bytes.length)) {
         member = this.#learn(place, at, end);
         if (member === undefined) return place > 0 ? endOfLine(bytes, at, end) : -1;
       }
@@ -216,7 +230,9 @@ export class JsonLines {
     if (bytes[at] !== COLON) return undefined;
     at = skipSpace(bytes, at + 1, end);
     const index = this.#builder.columnIndex(decoder.decode(bytes.subarray(open + 1, close)));
-    const member = { ...expected(bytes.slice(start, at)), index };
+    // A copy, also where `bytes` is a Buffer, whose slices are none.
+    const lead = new Uint8Array(bytes.subarray(start, at));
+    const member = { bytes: lead, view: new DataView(lead.buffer), index };
     this.#members[place] = member;
     return member;
   }
@@ -248,16 +264,15 @@ export class JsonLines {
   #readTime(column: WideColumn, row: number, start: number, end: number): number {
     const base = this.#bytes.byteOffset;
     const last = this.#lastTime;
-    if (last !== undefined && isNext(this.#view, start + base, end + base, last)) {
+    if (last.isNext(this.#view, start + base, end + base)) {
       column.words[row * 2] = last.low;
       column.words[row * 2 + 1] = last.high;
       column.valid[row] = 1;
-      return start + last.bytes.length;
+      return start + last.length;
     }
     const at = this.#readText(column, row, start, end);
     if (at < 0) return -1;
-    const [low, high] = [column.words[row * 2]!, column.words[row * 2 + 1]!];
-    this.#lastTime = { ...expected(this.#bytes.slice(start, at)), low, high };
+    last.keep(this.#bytes, start, at, column.words[row * 2]!, column.words[row * 2 + 1]!);
     return at;
   }
 
@@ -323,15 +338,10 @@ function isWordAt(bytes: Uint8Array, at: number, end: number, word: Uint8Array):
   return true;
 }
 
-function expected(bytes: Uint8Array): Expected {
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
-}
-
-/** Whether the expected bytes come next: four at a time, the last first. */
-function isNext(view: DataView, at: number, end: number, { view: other }: Expected): boolean {
-  const { byteLength } = other;
-  const last = byteLength - 4;
-  if (at + byteLength > end || view.getInt32(at + last) !== other.getInt32(last)) return false;
+/** Whether the first `length` bytes of `other` come next: four at a time, the last first. */
+function isNext(view: DataView, at: number, end: number, other: DataView, length: number): boolean {
+  const last = length - 4;
+  if (at + length > end || view.getInt32(at + last) !== other.getInt32(last)) return false;
   for (let i = 0; i < last; i += 4) if (view.getInt32(at + i) !== other.getInt32(i)) return false;
   return true;
 }

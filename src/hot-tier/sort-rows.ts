@@ -7,6 +7,7 @@
  */
 
 import { CEASED } from '../contract/tier-provider.ts';
+import { distinctWords } from '../lake/tier-table/distinct-words.ts';
 import {
   type Column,
   columnOf,
@@ -64,38 +65,21 @@ function rankFlags(flags: Uint8Array, rows: number): Ranked {
   return { ranks, count: 3 };
 }
 
-/** The times of an upload are mostly few: each distinct one is looked up once and sorted once. */
+/** The times of an upload are mostly few: each distinct one is found once and sorted once. */
 function rankTimes({ words, valid }: WideColumn, rows: number): Ranked {
-  const ids = new Map<bigint, number>();
-  const idOf = new Int32Array(rows);
-  let lastLow = 0;
-  let lastHigh = 0;
-  let lastId = -1;
-  for (let row = 0; row < rows; row++) {
-    if (valid[row] === 0) {
-      idOf[row] = -1;
-      continue;
-    }
-    const low = words[row * 2]!;
-    const high = words[row * 2 + 1]!;
-    if (lastId < 0 || low !== lastLow || high !== lastHigh) {
-      const time = (BigInt(high) << 32n) | BigInt(low >>> 0);
-      lastId = ids.get(time) ?? ids.size;
-      ids.set(time, lastId);
-      lastLow = low;
-      lastHigh = high;
-    }
-    idOf[row] = lastId;
-  }
-  const rankOf = new Int32Array(ids.size);
-  [...ids]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .forEach(([, id], rank) => {
-      rankOf[id] = rank + 1;
-    });
-  const ranks = idOf;
-  for (let row = 0; row < rows; row++) ranks[row] = idOf[row]! < 0 ? 0 : rankOf[idOf[row]!]!;
-  return { ranks, count: ids.size + 1 };
+  const { indices, words: distinct } = distinctWords(words.subarray(0, rows * 2), rows)!;
+  const count = distinct.length / 2;
+  const order = Uint32Array.from({ length: count }, (_, index) => index);
+  order.sort(
+    (a, b) =>
+      distinct[a * 2 + 1]! - distinct[b * 2 + 1]! || (distinct[a * 2]! >>> 0) - (distinct[b * 2]! >>> 0),
+  );
+  const rankOf = new Int32Array(count);
+  order.forEach((index, rank) => {
+    rankOf[index] = rank + 1;
+  });
+  for (let row = 0; row < rows; row++) indices[row] = valid[row] === 0 ? 0 : rankOf[indices[row]!]!;
+  return { ranks: indices, count: count + 1 };
 }
 
 /** A stable counting sort. */
