@@ -55,18 +55,20 @@ export interface MergeContext {
 const TAIL_BYTES = 1 << 20;
 /** Rows of the merge's working memory. */
 const SLAB_ROWS = 131_072;
-/** Merges of fewer rows are encoded in the thread that merges: they are done soon, in less memory. */
-export const MANY_ROWS = 1 << 20;
+/** Merges of fewer rows are encoded in the thread that merges: they are done before another has begun. */
+export const MANY_ROWS = 100_000;
 
 export async function mergeFiles(task: MergeTask, context: MergeContext): Promise<MergeOutcome> {
   const { lake, signal } = context;
   const target = { bucket: task.bucket, key: task.key };
   // A name that is taken is found before the work, not after it.
-  if ((await lake.store.head(target, { signal })) !== undefined) return { kind: 'taken' };
+  const looking = lake.store.head(target, { signal });
+  looking.catch(() => {}); // It is heard of below.
   const unsorted = new Set<string>();
   for (;;) {
     const files = await openAll(task, context);
     try {
+      if ((await looking) !== undefined) return { kind: 'taken' };
       return await mergeInto(target, files, unsorted, task, context);
     } catch (error) {
       // The original writers did not sort what they wrote. Such a file is found when its turn comes.
