@@ -2,9 +2,11 @@
 
 import type { ErrorCode } from '../common/errors.ts';
 import type { CompactionResult } from './compaction-result.ts';
+import type { JsonObject } from './envelope.ts';
 import type { EventKind, OutgoingEvent } from './outgoing-event.ts';
 import {
   type HotUploadResult,
+  identifyTierRequest,
   type TierEvent,
   type TierFamily,
   type TierIdentity,
@@ -24,11 +26,7 @@ export interface TierSpeaker {
 }
 
 /** @param messageId stands in for the request's id where the request does not tell it */
-export function createTierSpeaker(
-  family: TierFamily,
-  identity: TierIdentity,
-  messageId: string,
-): TierSpeaker {
+function createTierSpeaker(family: TierFamily, identity: TierIdentity, messageId: string): TierSpeaker {
   const groupId = identity.requestId ?? messageId;
   const attributes = { provider: identity.provider ?? '' };
   const outgoing = (kind: EventKind, body: TierEvent, once: string): OutgoingEvent => ({
@@ -46,5 +44,29 @@ export function createTierSpeaker(
     succeeded: (result) => outgoing('completed', tierSucceeded(family, identity, result), ''),
     // An id of its own: a FIFO topic would drop the success of a request that failed minutes ago.
     failed: (code, message) => outgoing('completed', tierFailed(family, identity, code, message), ':FAILURE'),
+  };
+}
+
+/**
+ * How the requests of a family are taken in, whoever carries them out: who is asked, how a refusal is told,
+ * and the job with what speaks of it.
+ *
+ * @param jobOf validates the request; throws `InvalidRequestError` for one that cannot be carried out
+ */
+export function takeTierRequests<J>(
+  family: TierFamily,
+  jobOf: (body: JsonObject, speaker: TierSpeaker) => J,
+) {
+  return {
+    identify(body: JsonObject, messageId: string) {
+      const identity = identifyTierRequest(body);
+      const speaker = createTierSpeaker(family, identity, messageId);
+      return {
+        logFields: { request_id: identity.requestId, provider: identity.provider },
+        failed: speaker.failed,
+      };
+    },
+    accept: (body: JsonObject, messageId: string): J =>
+      jobOf(body, createTierSpeaker(family, identifyTierRequest(body), messageId)),
   };
 }

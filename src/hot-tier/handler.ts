@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../contract/envelope.ts';
 import { hotObjectFacts, wasWrittenFor } from '../contract/hot-object.ts';
-import { createTierSpeaker, type TierSpeaker } from '../contract/tier-events.ts';
+import { type TierSpeaker, takeTierRequests } from '../contract/tier-events.ts';
 import { buildHotKey, slotOf } from '../contract/tier-keys.ts';
 import { findProvider, type TierProviders } from '../contract/tier-provider.ts';
 import {
@@ -14,7 +14,6 @@ import {
   HOT_UPLOAD_REQUESTED,
   type HotUploadRequest,
   type HotUploadResult,
-  identifyTierRequest,
   parseHotUploadRequest,
 } from '../contract/tier-requests.ts';
 import type { Lake } from '../lake/lake.ts';
@@ -96,20 +95,7 @@ export function createHotUploadHandler(settings: HotTierSettings, parts: HotUplo
     };
   }
 
-  return {
-    type: HOT_UPLOAD_REQUESTED,
-    identify(body, messageId) {
-      const identity = identifyTierRequest(body);
-      const speaker = createTierSpeaker(FAMILY, identity, messageId);
-      return {
-        logFields: { request_id: identity.requestId, provider: identity.provider },
-        failed: (code, message) => speaker.failed(code, message),
-      };
-    },
-    accept(body, messageId) {
-      return jobOf(body, createTierSpeaker(FAMILY, identifyTierRequest(body), messageId));
-    },
-  };
+  return { type: HOT_UPLOAD_REQUESTED, ...takeTierRequests(FAMILY, jobOf) };
 }
 
 /** The id of the compaction request that an upload sends: `<its own>:compaction`, or a digest where that is too long. */

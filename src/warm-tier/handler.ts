@@ -9,13 +9,12 @@ import type { Random } from '../common/ids.ts';
 import { type CompactionResult, compactionResultOf, NO_CHANGES } from '../contract/compaction-result.ts';
 import type { JsonObject } from '../contract/envelope.ts';
 import { hasSlot } from '../contract/slot-ranges.ts';
-import { createTierSpeaker, type TierSpeaker } from '../contract/tier-events.ts';
+import { type TierSpeaker, takeTierRequests } from '../contract/tier-events.ts';
 import { parseHotKey, type TierMonth } from '../contract/tier-keys.ts';
 import { findProvider, type TierProvider, type TierProviders } from '../contract/tier-provider.ts';
 import {
   COMPACTION_REQUESTED,
   type CompactionTarget,
-  identifyTierRequest,
   parseCompactionRequest,
 } from '../contract/tier-requests.ts';
 import type { WarmFileFacts } from '../contract/warm-manifest.ts';
@@ -165,20 +164,7 @@ export function createCompactionHandler(settings: WarmTierSettings, parts: Compa
     };
   }
 
-  return {
-    type: COMPACTION_REQUESTED,
-    identify(body, messageId) {
-      const identity = identifyTierRequest(body);
-      const speaker = createTierSpeaker(FAMILY, identity, messageId);
-      return {
-        logFields: { request_id: identity.requestId, provider: identity.provider },
-        failed: (code, message) => speaker.failed(code, message),
-      };
-    },
-    accept(body, messageId) {
-      return jobOf(body, createTierSpeaker(FAMILY, identifyTierRequest(body), messageId));
-    },
-  };
+  return { type: COMPACTION_REQUESTED, ...takeTierRequests(FAMILY, jobOf) };
 }
 
 function monthBefore({ year, month }: TierMonth): TierMonth {
