@@ -126,6 +126,15 @@ describe.each(KINDS)('a %s', (kind) => {
     expect(rig.watched.conflicts).toEqual([]);
   });
 
+  test('whose look at the object meets an expired token, which no body names, still settles', async () => {
+    const { outcome } = await run(
+      { when: 'after', operation: 'PutObject', times: 2, verdict: drop },
+      { when: 'before', operation: 'HeadObject', times: 2, verdict: fail(400, 'ExpiredToken') },
+    );
+    expect(outcome.outcome).toBe('written');
+    expect(rig.wire()).toContain('HeadObject 400');
+  });
+
   test('that loses answers of the look at the object too still settles', async () => {
     const { outcome } = await run(
       { when: 'after', operation: 'PutObject', times: 2, verdict: drop },
