@@ -53,10 +53,16 @@ function checkLedger(facts: Facts): Violation[] {
       found.push(violation('ingest-ledger', `${String(file_path)} is left in work`));
   }
   for (const { source, status, payload_meta } of table(facts, 'load_log')) {
-    if (status === 'pending')
+    // A claim to a version that was replaced in mid-work is nobody's to settle, and in nobody's way.
+    const { file, etag } = payload_meta as Json;
+    const replaced = table(facts, 'processed_files').some(
+      (row) => row.file_path === file && row.file_etag !== etag,
+    );
+    if (status === 'pending' && !replaced) {
       found.push(
         violation('ingest-ledger', `a claim of ${String(source)} is left pending: ${shown(payload_meta)}`),
       );
+    }
   }
   const keys = table(facts, 'load_log').map((row) => `${String(row.source)} ${String(row.idempotency_key)}`);
   if (new Set(keys).size < keys.length)
