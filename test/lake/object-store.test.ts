@@ -30,6 +30,42 @@ const textOf = (object: StoredObject | undefined) =>
   object === undefined ? undefined : Buffer.from(object.bytes).toString();
 const digits = () => rig.at('digits');
 
+test('a lake that is held to buckets sends nothing to another, whatever names it', async () => {
+  const settings = {
+    region: 'us-east-1',
+    forcePathStyle: true,
+    connectTimeoutMs: 1_000,
+    idleTimeoutMs: 1_000,
+  };
+  const sent: string[] = [];
+  const observer = { request: () => void sent.push('a request'), conflict() {}, retry() {} };
+  const lake = openLake({ ...settings, buckets: [rig.bucket] }, systemClock, observer);
+  try {
+    const location = { bucket: 'secret-lake', key: 'k' };
+    const refusal = 'InvalidRequestError CONFIG_ERROR: the bucket "secret-lake" may not be reached';
+    const upload = lake.openUpload(location, {});
+    await upload.write(Buffer.from('x'));
+    for (const work of [
+      () => lake.store.get(location),
+      () => lake.store.getRange(location, { suffix: 1 }),
+      () => lake.store.head(location),
+      () => lake.store.list(location),
+      () => lake.store.delete(location),
+      () => lake.writer.create(location, Buffer.from('x')),
+      () => lake.writer.replace(location, Buffer.from('x'), '"etag"'),
+      () => lake.checkBucket('secret-lake', new AbortController().signal),
+      () => upload.finish(),
+    ]) {
+      expect(await failureOf(work())).toBe(refusal);
+    }
+    await upload.abort();
+    expect(sent).toEqual([]);
+    expect(textOf(await lake.store.get(digits()))).toBe('0123456789');
+  } finally {
+    lake.close();
+  }
+});
+
 describe('an object', () => {
   test('is read whole, with what S3 says of it', async () => {
     rig.faults();
