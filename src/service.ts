@@ -54,9 +54,7 @@ export async function startService(
   try {
     const metrics = createMetrics(build);
     releasers.push(() => metrics.registry.clear());
-    const { region, forcePathStyle, bucket, allowedBuckets } = config;
-    const buckets = [bucket, ...allowedBuckets];
-    const s3 = { region, forcePathStyle, buckets, ...DEFAULT_S3_TIMEOUTS };
+    const s3 = { region: config.region, forcePathStyle: config.forcePathStyle, ...DEFAULT_S3_TIMEOUTS };
     const lake = openLake(s3, systemClock, observeLake(metrics));
     releasers.push(() => lake.close());
     const pool = createThreadPool(config.threads, { s3 });

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/common/clock.ts';
-import { check } from './first-check.ts';
+import { check } from './check/index.ts';
 import type { History, Violation } from './history.ts';
 import { makePlan } from './plan.ts';
 import { simulate } from './simulate.ts';

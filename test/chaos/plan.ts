@@ -105,7 +105,7 @@ export function makePlan(seed: number): Plan {
   const requests = parts.flatMap((part) => part.requests);
   const again = repeated(seed, requests);
   const workers = dice.weighted([
-    [6, 2],
+    [10, 2],
     [2, 3],
     [1, 4],
   ]);

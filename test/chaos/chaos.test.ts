@@ -1,0 +1,48 @@
+/**
+ * The short form of the simulator: five seeds that are always the same and five of this moment, which are
+ * printed, so that a failure comes again with `npm run chaos -- --seed N`. The long form is `npm run chaos`.
+ */
+
+import { randomInt } from 'node:crypto';
+import { expect, test } from '@jest/globals';
+import { campaign } from './campaign.ts';
+import type { History } from './history.ts';
+import { storyOf } from './story.ts';
+import { createTally } from './tally.ts';
+
+/** Seeds that found something once (docs/RELIABILITY.md), and others that make the five differ. */
+const FIXED = [1, 2, 5, 8, 9];
+const FRESH = Array.from({ length: 5 }, () => randomInt(1_000_000, 2_000_000_000));
+const LANES = 4;
+const TIMEOUT_MS = 240_000;
+const STORY_LINES = 400;
+
+test(
+  'requests are carried out exactly once while workers are killed and the network fails: five fixed seeds, five fresh',
+  async () => {
+    const tally = createTally();
+    const complaints: string[] = [];
+    const settled: History[] = [];
+    await campaign({
+      seeds: [...FIXED, ...FRESH],
+      lanes: LANES,
+      onResult({ seed, history, violations, directory }) {
+        tally.add(history);
+        settled.push(history);
+        if (violations.length === 0) return;
+        complaints.push(
+          ...storyOf(history).slice(-STORY_LINES),
+          `seed ${seed}, kept in ${directory}:`,
+          ...violations.map(({ rule, detail }) => `  ${rule}: ${detail}`),
+        );
+      },
+    });
+    process.stdout.write(`fresh seeds: ${FRESH.join(', ')}\n${tally.tables()}\n`);
+    expect(complaints.join('\n')).toBe('');
+    expect(settled.map(({ seed }) => seed).toSorted()).toEqual([...FIXED, ...FRESH].toSorted());
+    // A storm that never came would prove nothing.
+    const strikes = settled.flatMap(({ faults }) => Object.values(faults));
+    expect(strikes.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(20);
+  },
+  TIMEOUT_MS,
+);
