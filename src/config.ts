@@ -40,12 +40,15 @@ const databaseUrl = z
   .string()
   .regex(/^postgres(?:ql)?:\/\/\S+$/, 'must be a URL, as postgres://user:password@host/name');
 const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket name');
-const buckets = z.string().transform((list) =>
-  list
-    .split(',')
-    .map((name) => name.trim())
-    .filter(Boolean),
-);
+const buckets = z
+  .string()
+  .transform((list) =>
+    list
+      .split(',')
+      .map((name) => name.trim())
+      .filter(Boolean),
+  )
+  .pipe(z.array(bucket));
 const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
 export const VARIABLES = {

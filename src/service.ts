@@ -54,7 +54,9 @@ export async function startService(
   try {
     const metrics = createMetrics(build);
     releasers.push(() => metrics.registry.clear());
-    const s3 = { region: config.region, forcePathStyle: config.forcePathStyle, ...DEFAULT_S3_TIMEOUTS };
+    const { region, forcePathStyle, bucket, allowedBuckets } = config;
+    const buckets = [bucket, ...allowedBuckets];
+    const s3 = { region, forcePathStyle, buckets, ...DEFAULT_S3_TIMEOUTS };
     const lake = openLake(s3, systemClock, observeLake(metrics));
     releasers.push(() => lake.close());
     const pool = createThreadPool(config.threads, { s3 });

@@ -161,6 +161,12 @@ test('the list of allowed buckets may have blanks and empty places', () => {
   expect(config.allowedBuckets).toEqual(['raw', 'staging']);
 });
 
+test.each(['arn:aws:s3:::raw', 'raw/folder', 's3://raw', '*'])('the allowed bucket %p is refused', (name) => {
+  expect(problemsOf({ ...MINIMAL, AWS_S3_ALLOWED_BUCKETS: `staging,${name}` })).toEqual([
+    'AWS_S3_ALLOWED_BUCKETS: must be a bucket name',
+  ]);
+});
+
 const OWN_TOPICS = {
   AWS_SNS_METRIC_RUN_STARTED_TOPIC_ARN: `${TOPIC}-started`,
   AWS_SNS_METRIC_RUN_HEARTBEAT_TOPIC_ARN: `${TOPIC}-heartbeat`,

@@ -7,6 +7,7 @@
 
 import { hasControls } from '../common/control-characters.ts';
 import { InvalidRequestError } from '../common/errors.ts';
+import { shortened } from '../common/tellable.ts';
 
 export interface ObjectLocation {
   readonly bucket: string;
@@ -20,7 +21,14 @@ export interface BucketPolicy {
 }
 
 const URI = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/]*)\/?(.*)$/s;
+/** Characters of a bucket or scheme that an error shows. */
+const SHOWN_BUCKET = 64;
 const MAX_KEY_BYTES = 1024;
+
+/** Whether a text is a URI of whatever scheme; otherwise it is a key. */
+export function hasScheme(text: string): boolean {
+  return URI.test(text);
+}
 
 /** `s3://bucket/key`. */
 export function uriOf(location: ObjectLocation): string {
@@ -38,6 +46,7 @@ export function checkKey(key: string, path: string): string {
   for (const segment of key.split('/')) {
     if (segment === '..' || segment === '.') refuse(path, `must not hold the segment "${segment}"`);
   }
+  if (!key.isWellFormed()) refuse(path, 'must be whole Unicode, got half a surrogate pair');
   if (hasControls(key)) refuse(path, 'must not hold control characters');
   return key;
 }
@@ -51,9 +60,12 @@ export function parseLocation(text: string, path: string, policy: BucketPolicy):
   const uri = URI.exec(text);
   if (uri === null) return { bucket: policy.defaultBucket, key: checkKey(text.replace(/^\/+/, ''), path) };
   const [, scheme, bucket = '', key = ''] = uri;
-  if (scheme !== 's3') refuse(path, `must be an s3:// URI or a key, got the scheme "${scheme}"`);
+  if (scheme !== 's3')
+    refuse(path, `must be an s3:// URI or a key, got the scheme "${shortened(scheme ?? '', SHOWN_BUCKET)}"`);
   if (bucket !== policy.defaultBucket && !policy.allowedBuckets.has(bucket)) {
-    refuse(path, `the bucket "${bucket}" is not allowed; list it in AWS_S3_ALLOWED_BUCKETS`);
+    // Of a URL's user info, which is no bucket's, nothing is told: it may be a key and its secret.
+    const shown = shortened(bucket.slice(bucket.lastIndexOf('@') + 1), SHOWN_BUCKET);
+    refuse(path, `the bucket "${shown}" is not allowed; list it in AWS_S3_ALLOWED_BUCKETS`);
   }
   return { bucket, key: checkKey(key, path) };
 }

@@ -105,6 +105,7 @@ export async function writeConditionally(
       return { outcome: 'written', etag: await send(), size };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
+      if (error instanceof TidemillError) throw error; // Never sent (s3-client.ts).
       const status = s3Status(error);
       const refused = status === 412 || status === 409 || status === 404;
       if (!refused && !isPassing(error)) throw s3Failure(error, 'write', what);

@@ -6,11 +6,18 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Clock } from '../common/clock.ts';
+import { InvalidRequestError } from '../common/errors.ts';
+import { shortened } from '../common/tellable.ts';
 import type { LakeObserver } from './request-observer.ts';
 
 export interface S3Settings {
   readonly region: string;
   readonly forcePathStyle: boolean;
+  /**
+   * The buckets that may be reached; undefined: any. Requests are held to them where they are parsed, with
+   * errors that name the field. This is the last door of all, for what a manifest or a mistake might name.
+   */
+  readonly buckets?: readonly string[] | undefined;
   /** How long to wait for a connection, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** How long a socket may stay silent in mid-request, in milliseconds. */
@@ -18,6 +25,8 @@ export interface S3Settings {
 }
 
 export const DEFAULT_S3_TIMEOUTS = { connectTimeoutMs: 5_000, idleTimeoutMs: 20_000 } as const;
+
+const SHOWN_BUCKET = 64;
 
 interface WireRequest {
   readonly body?: unknown;
@@ -47,6 +56,18 @@ export function createS3Client(settings: S3Settings, clock: Clock, observer: Lak
       httpsAgent: { maxSockets: 64, keepAlive: true },
     }),
   });
+  const { buckets } = settings;
+  if (buckets !== undefined) {
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const { Bucket: bucket } = args.input as { readonly Bucket?: string };
+        if (bucket === undefined || buckets.includes(bucket)) return await next(args);
+        const shown = shortened(bucket, SHOWN_BUCKET);
+        throw new InvalidRequestError('CONFIG_ERROR', `the bucket "${shown}" may not be reached`);
+      },
+      { step: 'initialize', priority: 'high', name: 'tidemillHoldBuckets' },
+    );
+  }
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const operation = String(context.commandName ?? 'unknown').replace(/Command$/, '');

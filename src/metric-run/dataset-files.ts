@@ -2,7 +2,12 @@
 
 import { InvalidRequestError } from '../common/errors.ts';
 import { type DatasetManifest, seriesOfPath } from '../contract/dataset-manifest.ts';
-import { type BucketPolicy, type ObjectLocation, parseLocation } from '../contract/object-location.ts';
+import {
+  type BucketPolicy,
+  hasScheme,
+  type ObjectLocation,
+  parseLocation,
+} from '../contract/object-location.ts';
 
 export interface SeriesFileChoice {
   readonly location: ObjectLocation;
@@ -33,7 +38,8 @@ export function filesBySeries(
   const order = new Map<SeriesFileChoice, number>();
   manifest.parquet_files.forEach((path, index) => {
     const where = `${name}: parquet_files[${index}]`;
-    const full = path.startsWith('s3://') || path.startsWith(projections.key);
+    // Any scheme, so that another one than s3 is refused, and not taken for a folder.
+    const full = hasScheme(path) || path.startsWith(projections.key);
     const location = full
       ? parseLocation(path, where, policy)
       : parseLocation(`s3://${projections.bucket}/${projections.key}${path.replace(/^\/+/, '')}`, where, {

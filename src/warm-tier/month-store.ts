@@ -61,7 +61,9 @@ export function openMonthStore(
       }
       const manifest = parseManifest(decoder.decode(stored.bytes), key, provider.name, month);
       checkKeyColumns(manifest, provider, key);
-      return { manifest, etag: stored.etag };
+      // Who may write a manifest must not thereby be able to have anything else deleted.
+      const pending = manifest.pending.filter((one) => one.key.startsWith(`${folder}/`));
+      return { manifest: { ...manifest, pending }, etag: stored.etag };
     },
 
     async write(manifest, etag, signal) {

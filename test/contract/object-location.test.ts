@@ -12,6 +12,9 @@ test.each([
   ['S3://lake/a', undefined, 'scheme "S3"'],
   ['s3://shared/a', 'shared', 'a'],
   ['s3://other/a', undefined, 'the bucket "other" is not allowed'],
+  ['s3://AKID:hunter2@other/a', undefined, 'the bucket "other" is not allowed'],
+  [`s3://${'o'.repeat(900)}/a`, undefined, `the bucket "${'o'.repeat(63)}…" is not allowed`],
+  ['a/\ud800.json', undefined, 'half a surrogate pair'],
   ['s3://', undefined, 'the bucket "" is not allowed'],
   ['s3://lake', undefined, 'must name a key'],
   ['s3://lake/', undefined, 'must name a key'],
@@ -41,6 +44,7 @@ test.each([
   expect(() => parseLocation(text, 'field', policy)).toThrow(InvalidRequestError);
   expect(() => parseLocation(text, 'field', policy)).toThrow(`field: `);
   expect(() => parseLocation(text, 'field', policy)).toThrow(rest);
+  expect(() => parseLocation(text, 'field', policy)).not.toThrow('hunter2');
 });
 
 test.each([
