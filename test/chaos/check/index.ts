@@ -9,6 +9,7 @@ import { type Lake, openLake } from './duck.ts';
 import { type Facts, readFacts, violation } from './facts.ts';
 import { checkUploads, readHot } from './hot.ts';
 import { checkIngest } from './ingest.ts';
+import { checkLeases } from './leases.ts';
 import { checkMetrics } from './metrics.ts';
 import { checkOrder } from './order.ts';
 import { checkOutcomes } from './outcomes.ts';
@@ -23,6 +24,7 @@ const FAMILIES: readonly (readonly [name: string, family: Family])[] = [
   ['processes', checkProcesses],
   ['outcomes', checkOutcomes],
   ['order', checkOrder],
+  ['leases', checkLeases],
   ['dead letters', checkDeadLetters],
   ['writes', checkWrites],
   ['metrics', checkMetrics],

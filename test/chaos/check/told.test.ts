@@ -147,6 +147,24 @@ testPlants([
       history.deadLetters.push({ messageId: 'x', body: '{}', attributes: {} });
     },
   ],
+  [
+    'a job that outlasts its lease unrenewed',
+    'lease',
+    ({ history }) => {
+      const deletion = find(history, isCall('DeleteMessage', 'message-1'));
+      set(deletion, { at: 60_000, carriedOutAt: 60_001, endedAt: 60_002 });
+    },
+  ],
+  [
+    'an end told after the lease was gone',
+    'lease',
+    (scribe) => {
+      const body = JSON.stringify({ QueueUrl: '/', ReceiptHandle: 'handle-message-1' });
+      const call = { service: 'sqs', operation: 'ChangeMessageVisibility', body } as const;
+      const refused = scribe.call({ ...call, carriedOut: false, status: 400 });
+      set(find(scribe.history, isEvent('_completed', 'upload-0')), { at: refused.endedAt + 1_000 });
+    },
+  ],
   ['a run that does not settle', 'settled', ({ history }) => set(history.settled, { inTime: false })],
   ['a message that waits at the end', 'settled', ({ history }) => set(history.settled, { waiting: 1 })],
   ['a message in flight at the end', 'settled', ({ history }) => set(history.settled, { inFlight: 1 })],
