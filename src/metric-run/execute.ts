@@ -215,6 +215,8 @@ export async function executeRun(input: ExecuteInput, parts: ExecuteParts): Prom
       created_at: isoSeconds(clock.now()),
       row_count: written.rows,
     };
+    const settle = (marker: RunMarker) =>
+      settleAfterMarker(lake, base, marker, attempt > 1 ? firstReceivedAt : undefined, signal);
     // Whether the version is surely of no use: no marker names it, and none will.
     let useless = true;
     try {
@@ -241,16 +243,17 @@ export async function executeRun(input: ExecuteInput, parts: ExecuteParts): Prom
       const winner = await createMarker(lake, base, marker, signal);
       useless = winner !== undefined;
       const decided = winner ?? marker;
-      if (winner === undefined) {
-        await settleAfterMarker(lake, base, decided, attempt > 1 ? firstReceivedAt : undefined, signal);
-      }
+      // Also where another made the marker: it may be gone, and who answers for the run sees to the rest.
+      await settle(decided);
       return { marker: decided, won: winner === undefined, quality };
     } catch (error) {
       if (signal.aborted) throw error;
       const found = await readMarker(lake, base, request.runId, signal).catch(() => 'unknown' as const);
       // Another attempt may have finished meanwhile and swept our version: its result is the run's.
-      if (useless && found !== undefined && found !== 'unknown')
+      if (useless && found !== undefined && found !== 'unknown') {
+        await settle(found);
         return { marker: found, won: false, quality };
+      }
       // A marker refused for good, that is not there either: no attempt will come to make it.
       if (found === undefined && error instanceof InvalidRequestError) useless = true;
       throw error;

@@ -134,3 +134,30 @@ test('a worker whose version is swept by an attempt that finished first answers 
   for (const { runId } of requests) await isOneResult(races, runId, 2);
   expect(await succeeded([late, sweeping])).toBe(requests.length);
 }, 60_000);
+
+test('a worker that loses the race for the marker points current to the winner, who may be gone', async () => {
+  const runId = 'left-to-the-loser';
+  // So long that the winner's message does not come again meanwhile.
+  const race = await rig.scene({ visibilityTimeout: 60 });
+  await race.dataset('d', { A: ROWS, B: ROWS });
+  const settings = { WORKER_VISIBILITY_TIMEOUT_SECONDS: '60', WORKER_CONCURRENCY: '1' };
+  const [winner, loser] = await Promise.all([race.worker(settings), race.worker(settings)]);
+  const atMarker = [winner, loser].map(({ name }) =>
+    race.traffic.hold({ operation: 'PutObject', key: /runs\/.*\.ok$/, worker: name }),
+  );
+  const atCurrent = race.traffic.hold({
+    operation: 'PutObject',
+    key: /current\/manifest\.json$/,
+    worker: winner.name,
+  });
+  const request = plainRequest({ runId, metricCode: runId });
+  for (const copy of ['1', '2']) await race.send(request, { group: copy, deduplication: copy });
+  await Promise.all(atMarker.map((hold) => hold.come(1)));
+  atMarker[0]!.release();
+  await atCurrent.come(1);
+  await winner.kill();
+  atCurrent.release(DROPPED);
+  atMarker[1]!.release();
+  await race.events.completed(runId);
+  await isOneResult(race, runId, 1);
+}, 60_000);
