@@ -178,7 +178,7 @@ describe.each(READS)('a %s', (read) => {
     ['RetryableError', 'a 429', fail(429, 'TooManyRequests'), '429'],
     ['RetryableError', 'a dropped connection', drop, 'error'],
     ['InvalidRequestError', 'a 403', fail(403, 'AccessDenied'), '403'],
-    ['InvalidRequestError', 'a 400', fail(400, 'AuthorizationHeaderMalformed'), '400'],
+    ['InvalidRequestError', 'a 405', fail(405, 'MethodNotAllowed'), '405'],
   ])('is a %s when %s comes every time', async (kind, _, verdict, status) => {
     rig.faults({ when: 'before', operation, times: 99, verdict });
     const failure = await failureOf(reading(read));
