@@ -6,6 +6,7 @@
  * alone, never on how the file's bytes came. Thread-only.
  */
 
+import { discard } from '../common/discard.ts';
 import type { OutputCompression } from '../contract/output-compression.ts';
 import { BATCH_ROWS, type SeriesBatch } from '../lake/series-batch.ts';
 import { encodeSeries } from '../lake/series-encoder.ts';
@@ -121,6 +122,8 @@ export function createCollector(
     partition.times.set(times);
     partition.values.set(values);
     held += (size - times.length) * BYTES_A_ROW;
+    discard(times);
+    discard(values);
   }
 
   function openSeries(code: string) {
@@ -166,6 +169,8 @@ export function createCollector(
     const { full, times, values, filled, sorted } = partition;
     const all =
       filled === 0 ? full : [...full, { times: times.slice(0, filled), values: values.slice(0, filled) }];
+    discard(times);
+    discard(values);
     if (sorted) return all;
     const ordered = sortSeries(all, BATCH_ROWS);
     const kept = ordered.reduce((sum, batch) => sum + batch.times.length, 0);

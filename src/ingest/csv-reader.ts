@@ -3,24 +3,26 @@
  * against one another):
  *
  * - the plain one splits bytes at delimiters and line ends and makes no text of a field; it is several
- *   times as fast, and knows no quotes;
- * - csv-parse takes over for the rest of the file, from the beginning of the first row with a quote or a
- *   lone carriage return in it, or from the start where the delimiter is not a single byte.
+ *   times as fast, and takes quotes that are where they belong: around a whole field;
+ * - csv-parse takes over for the rest of the file, from the beginning of the first row with a quote
+ *   elsewhere or a lone carriage return in it, or from the start where the delimiter is not a single byte.
  *
  * Rows are records: lines that are empty do not count. CRLF, LF and CR end a row, in any mixture.
  */
 
 import { type CsvError, type Options, type Parser, parse } from 'csv-parse';
 import { messageOf } from '../common/errors.ts';
-import { type ByteRow, fileFault, type RowSink } from './rows.ts';
+import { BLOCK_BYTES, type ByteScanner, createByteScanner } from './byte-scanner.ts';
+import { type ByteRow, fieldText, fileFault, QUOTE, type RowSink } from './rows.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
-const QUOTE = 0x22;
 /** A record longer than this is none: a wrong delimiter, a quote that is never closed, not CSV at all. */
 export const MAX_ROW_BYTES = 8 * 1024 * 1024;
 const FIRST_FIELDS = 64;
-const DECODER = new TextDecoder('utf-8', { fatal: true });
+
+/** One for all files of a thread: what it has found is used up before anything is awaited. */
+let scanner: ByteScanner | undefined;
 
 export interface CsvSettings {
   readonly delimiter: string;
@@ -28,7 +30,7 @@ export interface CsvSettings {
 }
 
 export interface CsvReader {
-  /** Takes the next bytes, which must not change any more. */
+  /** Takes the next bytes, which are the caller's again when it resolves. */
   push(chunk: Uint8Array): Promise<void>;
   finish(): Promise<void>;
 }
@@ -38,7 +40,7 @@ interface Pass {
   /** Bytes taken. */
   readonly taken: number;
   /** Whether the row at `taken` needs the other reader. */
-  readonly quoted: boolean;
+  readonly odd: boolean;
 }
 
 function tooLong(row: number): Error {
@@ -70,21 +72,12 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
     fields: 0,
   };
 
-  const text = (bytes: Uint8Array, start: number, end: number) => {
-    try {
-      return checkText(DECODER.decode(bytes.subarray(start, end)), row);
-    } catch (error) {
-      if (error instanceof TypeError) throw fileFault(`row ${row} is not UTF-8; set read.encoding`, error);
-      throw error;
-    }
-  };
-
   function take(current: ByteRow): void {
     row++;
     if (columns < 0) {
       const { bytes, starts } = current;
       const cells = Array.from({ length: current.fields }, (_, n) =>
-        text(bytes, starts[n]!, starts[n + 1]! - 1),
+        fieldText(bytes, starts[n]!, starts[n + 1]! - 1),
       );
       columns = current.fields;
       sink.header(settings.header ? cells.map((name) => name.trim()) : numbered(columns));
@@ -94,59 +87,87 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
     else sink.misshapen(row, current.fields);
   }
 
-  /** Takes the whole rows of `bytes` from `start`; `last`: what is left at the end is a row too. */
+  function widened(starts: Int32Array): Int32Array {
+    const wider = new Int32Array(starts.length * 4);
+    wider.set(starts);
+    fields.starts = wider;
+    return wider;
+  }
+
+  /** Takes the whole rows of `bytes`; `last`: what is left at the end is a row too. */
   function pass(bytes: Buffer, last: boolean): Pass {
+    scanner ??= createByteScanner();
+    const { offsets } = scanner;
     const { length } = bytes;
-    const highest = Math.max(delimiter, QUOTE);
     let { starts } = fields;
     let begin = 0;
     let count = 0;
-    let i = 0;
+    /** Whether this is between a field's quotes, and where they were closed; -1 of a field without. */
+    let inside = false;
+    let closed = -1;
     fields.bytes = bytes;
     starts[0] = 0;
-    for (; i < length; i++) {
-      const c = bytes[i]!;
-      if (c > highest) continue;
-      if (c === delimiter) {
-        count++;
-        if (count + 2 > starts.length) {
-          const wider = new Int32Array(starts.length * 4);
-          wider.set(starts);
-          starts = wider;
-          fields.starts = wider;
-        }
-        starts[count] = i + 1;
-      } else if (c === LF) {
-        const end = i > begin && bytes[i - 1] === CR ? i - 1 : i;
-        if (end > begin) {
-          starts[count + 1] = end + 1;
-          fields.fields = count + 1;
-          take(fields);
-        }
-        begin = i + 1;
-        count = 0;
-        starts[0] = begin;
-      } else if (c === QUOTE) return { taken: begin, quoted: true };
-      else if (c === CR && i + 1 < length && bytes[i + 1] !== LF) return { taken: begin, quoted: true };
-      else if (c === 0)
-        throw fileFault(`row ${row + 1} holds a NUL byte; is it a text file, and is read.encoding right?`);
-    }
-    if (!last) return { taken: begin, quoted: false };
-    const end = length > begin && bytes[length - 1] === CR ? length - 1 : length;
-    if (end > begin) {
+
+    /** Ends the row before `end`; false where its last field goes on behind its quotes. */
+    const endRow = (end: number): boolean => {
+      if (closed >= 0 && closed !== end - 1) return false;
+      closed = -1;
+      if (end === begin) return true;
       starts[count + 1] = end + 1;
       fields.fields = count + 1;
       take(fields);
+      return true;
+    };
+    const beforeCr = (end: number) => (end > begin && bytes[end - 1] === CR ? end - 1 : end);
+
+    for (let block = 0; block < length; block += BLOCK_BYTES) {
+      const found = scanner.scan(bytes, block, Math.min(length, block + BLOCK_BYTES), delimiter);
+      for (let n = 0; n < found; n++) {
+        const i = block + offsets[n]!;
+        const c = bytes[i]!;
+        if (inside) {
+          if (c === QUOTE) {
+            inside = false;
+            closed = i;
+          } else if (c === 0) throw nulByte();
+        } else if (c === delimiter) {
+          if (closed >= 0) {
+            if (closed !== i - 1) return { taken: begin, odd: true };
+            closed = -1;
+          }
+          count++;
+          if (count + 2 > starts.length) starts = widened(starts);
+          starts[count] = i + 1;
+        } else if (c === LF) {
+          if (!endRow(beforeCr(i))) return { taken: begin, odd: true };
+          begin = i + 1;
+          count = 0;
+          starts[0] = begin;
+        } else if (c === QUOTE) {
+          // Two in a row within quotes are one of the field's own.
+          const goesOn = closed >= 0 && closed === i - 1;
+          if (!goesOn && !(closed < 0 && i === starts[count])) return { taken: begin, odd: true };
+          inside = true;
+          closed = -1;
+        } else if (c === CR && i + 1 < length && bytes[i + 1] !== LF) return { taken: begin, odd: true };
+        else if (c === 0) throw nulByte();
+      }
     }
-    return { taken: length, quoted: false };
+    if (!last) return { taken: begin, odd: false };
+    if (inside || !endRow(beforeCr(length))) return { taken: begin, odd: true };
+    return { taken: length, odd: false };
+  }
+
+  function nulByte(): Error {
+    return fileFault(`row ${row + 1} holds a NUL byte; is it a text file, and is read.encoding right?`);
   }
 
   async function advance(bytes: Buffer, last: boolean): Promise<void> {
     if (fallback === undefined && plain) {
-      const { taken, quoted } = pass(bytes, last);
-      rest = bytes.subarray(taken);
+      const { taken, odd } = pass(bytes, last);
+      rest = Buffer.from(bytes.subarray(taken));
       await sink.relieve();
-      if (!quoted) {
+      if (!odd) {
         if (rest.length > MAX_ROW_BYTES) throw tooLong(row + 1);
         return;
       }
@@ -158,14 +179,18 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
 
   return {
     async push(given) {
-      if (fallback !== undefined) return await fallback.push(given);
-      // One class of arrays throughout keeps the loop over bytes monomorphic.
-      const chunk = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
-      if (rest.length === 0) return await advance(chunk, false);
-      // Only the row that the border cuts is copied, not the whole chunk.
-      const end = chunk.indexOf(LF) + 1;
-      await advance(Buffer.concat([rest, end === 0 ? chunk : chunk.subarray(0, end)]), false);
-      if (end > 0) await this.push(chunk.subarray(end));
+      // One class of arrays throughout keeps the loops over bytes monomorphic.
+      let chunk = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+      while (chunk.length > 0) {
+        if (fallback !== undefined) return await fallback.push(chunk);
+        if (rest.length === 0) return await advance(chunk, false);
+        // Only the row that the border cuts is copied, not the whole chunk: to its line's end, and where
+        // that lies within quotes, on by pieces that double.
+        const end = chunk.indexOf(LF) + 1;
+        const piece = end === 0 ? chunk.length : Math.max(end, Math.min(rest.length, chunk.length));
+        await advance(Buffer.concat([rest, chunk.subarray(0, piece)]), false);
+        chunk = chunk.subarray(piece);
+      }
     },
     async finish() {
       if (fallback === undefined) await advance(rest, true);
@@ -228,11 +253,8 @@ function createQuotedReader(
   return {
     async push(chunk) {
       for (let start = 0; start < chunk.length; start += 65_536) {
-        const part = Buffer.from(
-          chunk.buffer,
-          chunk.byteOffset + start,
-          Math.min(65_536, chunk.length - start),
-        );
+        // A copy: the parser keeps what is no whole row.
+        const part = Buffer.from(chunk.subarray(start, start + 65_536));
         // Its callback waits until what was parsed is taken: so take it first.
         const written = new Promise<void>((resolve) => {
           parser.write(part, (error) => {

@@ -11,6 +11,7 @@ const LF = 0x0a;
 const DECODER = new TextDecoder('utf-8', { fatal: true });
 
 export interface JsonlReader {
+  /** Takes the next bytes, which are the caller's again when it resolves. */
   push(chunk: Uint8Array): Promise<void>;
   finish(): Promise<void>;
 }
@@ -57,7 +58,7 @@ export function createJsonlReader(mapped: readonly string[], sink: RowSink): Jso
       take(bytes.subarray(begin, end));
       begin = end + 1;
     }
-    rest = bytes.subarray(begin);
+    rest = Uint8Array.from(bytes.subarray(begin));
     if (last && rest.length > 0) take(rest);
     else if (rest.length > MAX_ROW_BYTES)
       throw fileFault(`row ${line + 1} is longer than ${MAX_ROW_BYTES} bytes`);

@@ -13,8 +13,10 @@ import {
   type BadRow,
   type BadRowReason,
   type Cell,
+  fieldText,
   fileFault,
   isMoment,
+  QUOTE,
   type RowSink,
   shown,
 } from './rows.ts';
@@ -38,7 +40,6 @@ export interface Mapper extends RowSink {
 }
 
 const MAX_COLUMNS = 16_384;
-const DECODER = new TextDecoder('utf-8');
 
 interface ValueColumn {
   readonly name: string;
@@ -170,7 +171,7 @@ export function createMapper(
     taken++;
   }
 
-  const byteSeries = createByteDictionary((bytes) => codeOf(DECODER.decode(bytes)));
+  const byteSeries = createByteDictionary((bytes) => codeOf(fieldText(bytes, 0, bytes.length)));
 
   return {
     header(given) {
@@ -218,9 +219,10 @@ export function createMapper(
     byteRow({ bytes, starts }, row) {
       const begin = starts[timeIndex]!;
       const end = starts[timeIndex + 1]! - 1;
-      let at = times.plainIso ? isoOfBytes(bytes, begin, end) : Number.NaN;
+      const quotes = bytes[begin] === QUOTE ? 1 : 0;
+      let at = times.plainIso ? isoOfBytes(bytes, begin + quotes, end - quotes) : Number.NaN;
       if (Number.isNaN(at)) {
-        const found = timeOf(DECODER.decode(bytes.subarray(begin, end)));
+        const found = timeOf(fieldText(bytes, begin, end));
         if (isFault(found)) return bad(row, mapping.time, found);
         at = found;
       }
@@ -235,13 +237,14 @@ export function createMapper(
         const column = values[v]!;
         const from = starts[column.index]!;
         const to = starts[column.index + 1]! - 1;
-        const quick = quickNumbers ? numberOfBytes(bytes, from, to) : Number.NaN;
+        const within = bytes[from] === QUOTE ? 1 : 0;
+        const quick = quickNumbers ? numberOfBytes(bytes, from + within, to - within) : Number.NaN;
         if (!Number.isNaN(quick)) {
           column.numbers++;
           micros[v + 1] = quick;
           continue;
         }
-        const value = numberOf(DECODER.decode(bytes.subarray(from, to)), column);
+        const value = numberOf(fieldText(bytes, from, to), column);
         if (isFault(value)) return bad(row, column.name, value);
         micros[v + 1] = value;
       }

@@ -29,7 +29,7 @@ export interface BadRow {
   readonly message: string;
 }
 
-/** Fields of a row of CSV as they lie in the file's bytes (UTF-8). */
+/** Fields of a row of CSV as they lie in the file's bytes (UTF-8), one in quotes with its quotes. */
 export interface ByteRow {
   readonly bytes: Uint8Array;
   /** Where each column's field begins; one more for the end of the last: `starts[n + 1] - 1` ends field n. */
@@ -42,12 +42,21 @@ export interface RowSink {
   /** The file's columns, once, before any row; throws a fault of the file where it can not do with them. */
   header(columns: readonly string[]): void;
   row(cells: readonly Cell[], row: number): void;
-  /** The same for fields that are still bytes, without a quote among them. */
+  /** The same for fields that are still bytes. */
   byteRow(fields: ByteRow, row: number): void;
   /** A row that is no row: its fields are not as many as the columns. */
   misshapen(row: number, fields: number): void;
   /** To be awaited every now and then: makes room. */
   relieve(): Promise<void>;
+}
+
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+export const QUOTE = 0x22;
+
+/** The text of a field of a `ByteRow`, out of its quotes. */
+export function fieldText(bytes: Uint8Array, start: number, end: number): string {
+  if (bytes[start] !== QUOTE) return DECODER.decode(bytes.subarray(start, end));
+  return DECODER.decode(bytes.subarray(start + 1, end - 1)).replaceAll('""', '"');
 }
 
 /** A fault of the file itself: it fails alone. `where` is row and column, where they are known. */

@@ -8,7 +8,7 @@ import type { Encoding } from '../contract/ingest-run.ts';
 import { fileFault } from './rows.ts';
 
 export interface TextBytes {
-  /** The chunk as UTF-8, or empty while too little is known. */
+  /** The chunk as UTF-8, mostly a view of it, or empty while too little is known. */
   push(chunk: Uint8Array): Uint8Array;
   finish(): Uint8Array;
 }
@@ -52,7 +52,7 @@ export function createTextBytes(named: Encoding): TextBytes {
     if (encoding === 'utf-8') {
       const all = join(held, chunk);
       const keep = last ? 0 : unfinished(all);
-      held = keep === 0 ? NONE : all.slice(all.length - keep);
+      held = keep === 0 ? NONE : Uint8Array.from(all.subarray(all.length - keep));
       const whole = keep === 0 ? all : all.subarray(0, all.length - keep);
       if (!isUtf8(whole)) throw wrong();
       position += whole.length;
@@ -74,7 +74,7 @@ export function createTextBytes(named: Encoding): TextBytes {
 
   function begin(bytes: Uint8Array, last: boolean): Uint8Array {
     if (bytes.length < 3 && !last) {
-      held = bytes;
+      held = Uint8Array.from(bytes);
       return NONE;
     }
     held = NONE;

@@ -3,9 +3,17 @@
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
+import { BLOCK_BYTES } from '../../src/ingest/byte-scanner.ts';
 import { createCsvReader } from '../../src/ingest/csv-reader.ts';
-import type { Cell, RowSink } from '../../src/ingest/rows.ts';
+import { type Cell, fieldText, type RowSink } from '../../src/ingest/rows.ts';
 import { createTextBytes } from '../../src/ingest/text-bytes.ts';
+
+/** Records as the sink is told of them: of one that is not as the header is, only how many fields it has. */
+function told(records: readonly string[][]): string[][] {
+  return records.map((cells, n) =>
+    cells.length === records[0]!.length ? cells : [`row ${n + 1} has ${cells.length}`],
+  );
+}
 
 function recording() {
   const rows: (readonly Cell[])[] = [];
@@ -15,7 +23,7 @@ function recording() {
     row: (cells) => void rows.push(cells),
     byteRow({ bytes, starts, fields }) {
       bytesRows++;
-      const cell = (n: number) => Buffer.from(bytes.subarray(starts[n]!, starts[n + 1]! - 1)).toString();
+      const cell = (n: number) => fieldText(bytes, starts[n]!, starts[n + 1]! - 1);
       rows.push(Array.from({ length: fields }, (_, n) => cell(n)));
     },
     misshapen: (row, fields) => void rows.push([`row ${row} has ${fields}`]),
@@ -27,7 +35,11 @@ function recording() {
 async function read(chunks: readonly Uint8Array[], delimiter = ',') {
   const { sink, rows, bytesRows } = recording();
   const reader = createCsvReader({ delimiter, header: true }, sink);
-  for (const chunk of chunks) await reader.push(chunk);
+  for (const chunk of chunks) {
+    const own = Uint8Array.from(chunk);
+    await reader.push(own);
+    own.fill(0x22); // It is ours again: nothing of it may be read later.
+  }
   await reader.finish();
   return { rows, bytesRows: bytesRows() };
 }
@@ -48,6 +60,11 @@ const field = fc.oneof(
     .string({ unit: fc.constantFrom('a', ',', '\n', '"', '\r\n'), maxLength: 5 })
     .map((text) => `"${text.replaceAll('"', '""')}"`),
 );
+const AS_WE_DO = {
+  record_delimiter: ['\r\n', '\n', '\r'],
+  skip_empty_lines: true,
+  relax_column_count: true,
+};
 const cuts = fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 12 });
 
 describe('CSV', () => {
@@ -60,17 +77,80 @@ describe('CSV', () => {
         cuts,
         async (made, sizes) => {
           const text = `x,y,z\n${made.map(([cells, ending]) => cells.join(',') + ending).join('')}`;
-          const wanted = parse(text, {
-            record_delimiter: ['\r\n', '\n', '\r'],
-            skip_empty_lines: true,
-            relax_column_count: true,
-          }) as string[][];
+          const wanted = parse(text, AS_WE_DO) as string[][];
           const { rows } = await read(cut(Buffer.from(text), sizes));
           expect(rows).toEqual(wanted);
         },
       ),
       { numRuns: 400 },
     );
+  });
+
+  test('with quotes and control characters anywhere is read as csv-parse reads it, or refused as by it', async () => {
+    const letters = fc.constantFrom('a', 'ü', ',', '"', '"', '""', '\n', '\r\n', '\r', '\t', '\ufeff', ' ');
+    await fc.assert(
+      fc.asyncProperty(fc.array(letters, { maxLength: 40 }), cuts, async (made, sizes) => {
+        const text = `x,y\n${made.join('')}`;
+        let wanted: string[][] | undefined;
+        try {
+          wanted = told(parse(text, AS_WE_DO) as string[][]);
+        } catch {
+          wanted = undefined;
+        }
+        const found = await read(cut(Buffer.from(text), sizes)).then(
+          ({ rows }) => rows,
+          () => undefined,
+        );
+        expect(found).toEqual(wanted);
+      }),
+      { numRuns: 1_500 },
+    );
+  });
+
+  test('with quotes where they belong never leaves the reader of bytes, however its bytes are cut', async () => {
+    const quoted = fc
+      .string({ unit: fc.constantFrom('a', 'ü', ',', '\n', '"', '\r\n', '\r', ' '), maxLength: 8 })
+      .map((text) => `"${text.replaceAll('"', '""')}"`);
+    const row = fc.array(fc.oneof(quoted, fc.constantFrom('', 'b', ' 1')), { minLength: 2, maxLength: 2 });
+    const end = fc.constantFrom('\n', '\r\n', '\n\r\n');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(row, end), { minLength: 1, maxLength: 9 }),
+        cuts,
+        async (made, sizes) => {
+          const text = `x,"y"\n${made.map(([cells, ending]) => cells.join(',') + ending).join('')}`;
+          const wanted = parse(text, AS_WE_DO) as string[][];
+          const { rows, bytesRows } = await read(cut(Buffer.from(text), sizes));
+          expect(rows).toEqual(wanted);
+          expect(bytesRows).toBe(wanted.length - 1);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('longer than a block of the scanner, with what matters at its borders', async () => {
+    for (const around of [-2, -1, 0, 1]) {
+      const wide = 'w'.repeat(BLOCK_BYTES + around - 'x,y\n1,'.length);
+      const text = `x,y\n1,${wide}\r\n"2","a""b"\n3,"${wide}"\n`;
+      expect((await read([Buffer.from(text)])).rows).toEqual([
+        ['x', 'y'],
+        ['1', wide],
+        ['2', 'a"b'],
+        ['3', wide],
+      ]);
+    }
+  });
+
+  test('with many line ends within quotes takes no longer than its length allows', async () => {
+    const cell = 'line\n'.repeat(400_000);
+    const started = process.cpuUsage();
+    const bytes = Buffer.from(`x,y\n1,"${cell}"\n`);
+    const { rows, bytesRows } = await read(cut(bytes, Array(40).fill(50_000)));
+    expect(rows[1]).toEqual(['1', cell]);
+    expect(bytesRows).toBe(1);
+    // By one line at a time it would be half a terabyte of copying.
+    expect(process.cpuUsage(started).user / 1e6).toBeLessThan(5);
   });
 
   test('without quotes never leaves the reader of bytes', async () => {

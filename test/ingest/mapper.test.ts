@@ -1,0 +1,71 @@
+/** A row of bytes is mapped as the same row of texts is: numbers, times and series, in quotes or not. */
+
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parseIngestRunRequest } from '../../src/contract/ingest-run.ts';
+import type { Collector } from '../../src/ingest/collector.ts';
+import { createMapper } from '../../src/ingest/mapper.ts';
+
+type Added = readonly [series: string, micros: number, value: number];
+
+function mapped(decimal: string, codes: Readonly<Record<string, string>>) {
+  const { request } = parseIngestRunRequest({
+    type: 'ingest_run_requested',
+    requestId: 'r',
+    ingestionId: 'i',
+    source: { prefix: 'raw/' },
+    read: { decimal },
+    mapping: { layout: 'long', time: 't', series: 's', value: 'v', codes },
+    target: { datasetId: 'd' },
+  });
+  const added: Added[] = [];
+  const collector: Collector = {
+    series: (code) => ({ add: (micros, value) => void added.push([code, micros, value]) }),
+    relieve: async () => {},
+    finish: async () => ({ outputs: [], duplicates: 0 }),
+    rows: 0,
+  };
+  const mapper = createMapper(request.mapping, request.read, { maxBadRows: 1_000, known: {} }, collector);
+  mapper.header(['t', 's', 'v']);
+  return { mapper, added };
+}
+
+const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+const time = fc.constantFrom(
+  '2026-01-31',
+  '2026-01-31T12:30:00Z',
+  ' 2026-01-31',
+  '20260131',
+  '2026-02-30',
+  '',
+  'x"y',
+);
+const series = fc.constantFrom('A', 'a "b"', '""', ' A ', 'ü', '\ufeffA', 'NA', '');
+const value = fc.constantFrom('1', '-1.5', ' 2 ', '1,234.5', '$5', '', 'NA', 'mild', '1"', '"', '1e-3');
+
+test('whether a field is in quotes changes nothing', () => {
+  const rows = fc.array(
+    fc.tuple(time, series, value, fc.array(fc.boolean(), { minLength: 3, maxLength: 3 })),
+  );
+  fc.assert(
+    fc.property(rows, fc.constantFrom('.', ',', 'auto'), (made, decimal) => {
+      const codes = { 'a "b"': 'AB' };
+      const texts = mapped(decimal, codes);
+      const bytes = mapped(decimal, codes);
+      made.forEach(([t, s, v, inQuotes], row) => {
+        const cells = [t, s, v];
+        texts.mapper.row(cells, row);
+        // What holds a quote or the delimiter can only stand in quotes.
+        const fields = cells.map((cell, n) => (inQuotes[n] || /[",]/.test(cell) ? quoted(cell) : cell));
+        const starts = [1];
+        for (const field of fields) starts.push(starts.at(-1)! + Buffer.byteLength(field) + 1);
+        const line = Buffer.from(`\n${fields.join(',')}\n`);
+        bytes.mapper.byteRow({ bytes: line, starts: Int32Array.from(starts), fields: 3 }, row);
+      });
+      expect(bytes.added).toEqual(texts.added);
+      expect(bytes.mapper.badRows).toEqual(texts.mapper.badRows);
+      expect(bytes.mapper.kinds()).toEqual(texts.mapper.kinds());
+    }),
+    { numRuns: 500 },
+  );
+});
