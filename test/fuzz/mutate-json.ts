@@ -33,7 +33,17 @@ function within<K extends JsonNode['kind']>(
 
 /** The text value of a node, or undefined where it is none. */
 function textValue(node: JsonNode): string | undefined {
-  return node.kind === 'raw' && node.text.startsWith('"') ? (JSON.parse(node.text) as string) : undefined;
+  if (node.kind !== 'raw' || !node.text.startsWith('"')) return undefined;
+  try {
+    return JSON.parse(node.text) as string;
+  } catch {
+    return undefined; // A hostile text that is no JSON.
+  }
+}
+
+/** A name that means something, or now and then one that is as long as a message may be. */
+function hostileName(random: Random): string {
+  return random() < 0.95 ? oneOf(random, HOSTILE_NAMES) : 'n'.repeat(Math.floor(2 ** (random() * 19)));
 }
 
 /** How often to repeat a node, so that the document stays of a size. */
@@ -53,7 +63,7 @@ const MUTATIONS: readonly Mutation[] = [
   }),
   within('object', ({ members }, random) => {
     const at = below(random, members.length + 1);
-    members.splice(at, 0, [oneOf(random, HOSTILE_NAMES), hostile(random)]);
+    members.splice(at, 0, [hostileName(random), hostile(random)]);
   }),
   within('object', ({ members }, random) => {
     if (members.length === 0) return;
@@ -61,7 +71,7 @@ const MUTATIONS: readonly Mutation[] = [
     members.splice(below(random, members.length + 1), 0, [name, hostile(random)]);
   }),
   within('object', ({ members }, random) => {
-    if (members.length > 0) oneOf(random, members)[0] = oneOf(random, HOSTILE_NAMES);
+    if (members.length > 0) oneOf(random, members)[0] = hostileName(random);
   }),
   within('object', ({ members }, random) => {
     if (members.length === 0) return;

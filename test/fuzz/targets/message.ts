@@ -11,17 +11,20 @@ import { attributeText } from '../../../src/contract/attribute-text.ts';
 import { unwrap } from '../../../src/contract/envelope.ts';
 import { fifoId } from '../../../src/contract/fifo-id.ts';
 import { parseIngestRunRequest } from '../../../src/contract/ingest-run.ts';
+import { parseMetricRunRequest } from '../../../src/contract/metric-run.ts';
 import type { OutgoingEvent } from '../../../src/contract/outgoing-event.ts';
 import { tierProviders } from '../../../src/contract/tier-provider.ts';
 import { createHotUploadHandler } from '../../../src/hot-tier/index.ts';
 import { createIngestHandler, placesOf } from '../../../src/ingest/index.ts';
 import { createThreadPool } from '../../../src/lake/thread-pool.ts';
 import { openLedger } from '../../../src/ledger/database.ts';
+import { placeOfSeries } from '../../../src/metric-run/dataset.ts';
 import { createMetricRunHandler } from '../../../src/metric-run/index.ts';
 import { createMetrics } from '../../../src/observability/metrics.ts';
 import { observeIngest, observeMetricRuns, observeTiers } from '../../../src/observability/observers.ts';
 import { createCompactionHandler } from '../../../src/warm-tier/index.ts';
 import { createRegistry } from '../../../src/worker/handler.ts';
+import { codesNamed } from '../../support/metric-requests.ts';
 import { createMemoryLake } from '../memory-lake.ts';
 import { hold, MAX_EVENT_BYTES, type OpenTarget, outcomeOf } from '../target.ts';
 
@@ -123,6 +126,10 @@ export async function openMessages(): Promise<OpenTarget> {
           holdEvent(job.started('2026-01-01T00:00:00Z'));
           holdEvent(job.heartbeat(0.5, '2026-01-01T00:00:00Z', 1, 1));
           // What it refuses once its job has begun.
+          if (type === 'metric_run_requested') {
+            const request = parseMetricRunRequest(body);
+            for (const code of codesNamed(request.expressionJson)) placeOfSeries(request, code, policy);
+          }
           if (type === 'ingest_run_requested') placesOf(parseIngestRunRequest(body).request, policy);
           structuredClone(body);
           return `${type} accepted`;
