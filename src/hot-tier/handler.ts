@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../contract/envelope.ts';
 import { hotObjectFacts, wasWrittenFor } from '../contract/hot-object.ts';
+import { checkNesting } from '../contract/nesting.ts';
 import { type TierSpeaker, takeTierRequests } from '../contract/tier-events.ts';
 import { buildHotKey, slotOf } from '../contract/tier-keys.ts';
 import { findProvider, type TierProviders } from '../contract/tier-provider.ts';
@@ -64,6 +65,8 @@ export function createHotUploadHandler(settings: HotTierSettings, parts: HotUplo
     if (request.changed) checkSource(request.changed, 'changed', policy);
     if (request.removed) checkSource(request.removed, 'removed', policy);
     const key = buildHotKey(settings.root, provider.name, request.timestamp);
+    // The digest is of the whole body, and the rows go to a thread.
+    checkNesting(body, 'CONFIG_ERROR', 'The request is invalid');
     const requestDigest = createHash('sha256').update(JSON.stringify(body)).digest('hex');
 
     async function answerOf(result: HotUploadResult): Promise<Answer> {

@@ -18,6 +18,7 @@ import {
   startedEvent,
   succeededEvent,
 } from '../contract/metric-run.ts';
+import { checkNesting } from '../contract/nesting.ts';
 import type { BucketPolicy } from '../contract/object-location.ts';
 import type { EventKind, OutgoingEvent } from '../contract/outgoing-event.ts';
 import type { Lake } from '../lake/lake.ts';
@@ -26,7 +27,6 @@ import type { ThreadPool } from '../lake/thread-pool.ts';
 import type { Answer, Handler, Job, JobContext } from '../worker/handler.ts';
 import type { Executed } from './execute.ts';
 import { parseExpression } from './expression/parse.ts';
-import { checkNesting } from './nesting.ts';
 import { parseBase } from './output-keys.ts';
 import { readMarker, settleAfterMarker } from './run-store.ts';
 import type { MetricRunSettings } from './settings.ts';
@@ -97,7 +97,7 @@ export function createMetricRunHandler(settings: MetricRunSettings, parts: Metri
     const base = parseBase(request.output.basePath, request.runId, policy);
     // Here already: what is no expression must not begin, nor what nests too deep to cross to a thread.
     parseExpression(request.expressionType, request.expressionJson, settings.limits);
-    checkNesting(request.expressionJson);
+    checkNesting(request.expressionJson, 'EXPRESSION_EVAL_ERROR', 'expressionJson');
     const event = (kind: EventKind, made: MetricRunEvent, once = '') => {
       return outgoing(kind, identity, messageId, made, once);
     };

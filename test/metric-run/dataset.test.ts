@@ -5,7 +5,6 @@ import { parseMetricRunRequest } from '../../src/contract/metric-run.ts';
 import { uriOf } from '../../src/contract/object-location.ts';
 import { type Dataset, oncePerRun, placeOfSeries } from '../../src/metric-run/dataset.ts';
 import { chooseFiles, filesBySeries } from '../../src/metric-run/dataset-files.ts';
-import { checkNesting, MAX_NESTING } from '../../src/metric-run/nesting.ts';
 import { plainRequest, type RequestParts } from '../support/metric-requests.ts';
 
 const policy = { defaultBucket: 'lake', allowedBuckets: new Set(['shared']) };
@@ -199,28 +198,5 @@ describe('in one run', () => {
       throw new Error('no');
     });
     await expect(Promise.all([open(place('a')), open(place('a'))])).rejects.toThrow('no');
-  });
-});
-
-describe('the nesting of an expression', () => {
-  const nested = (depth: number, inner: unknown = 1) => {
-    let value = inner;
-    for (let i = 0; i < depth; i++) value = i % 2 === 0 ? [value] : { x: value };
-    return value;
-  };
-
-  test.each([
-    ['a plain one', { op: 'add', left: { series_code: 'A' }, right: { series_code: 'B' } }],
-    ['the deepest', nested(MAX_NESTING)],
-    ['a wide one', { list: Array.from({ length: 100_000 }, (_, i) => [i]) }],
-    ['none', undefined],
-  ])('%s passes', (_, json) => {
-    expect(() => checkNesting(json)).not.toThrow();
-  });
-
-  test.each([MAX_NESTING + 1, 200_000])('%d levels are too many', (depth) => {
-    expect(failureOf(() => checkNesting(nested(depth)))).toMatch(
-      /^EXPRESSION_EVAL_ERROR: expressionJson: .*1000 deep/,
-    );
   });
 });

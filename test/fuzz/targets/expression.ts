@@ -1,7 +1,7 @@
 /** An expression, parsed with the worker's own limits and evaluated over a few small series. */
 
+import { checkNesting } from '../../../src/contract/nesting.ts';
 import { parseExpression } from '../../../src/metric-run/expression/parse.ts';
-import { checkNesting } from '../../../src/metric-run/nesting.ts';
 import type { Row } from '../../support/conformance-cases.ts';
 import { resultOf } from '../../support/series-sources.ts';
 import { hold, type OpenTarget, outcomeOf } from '../target.ts';
@@ -40,7 +40,7 @@ export async function openExpressions(): Promise<OpenTarget> {
         // The request's schema lets nothing else through.
         if (typeof type !== 'string' || !isRecord) return 'no expression';
         const expression = parseExpression(type, json, LIMITS);
-        checkNesting(json);
+        checkNesting(json, 'EXPRESSION_EVAL_ERROR', 'expressionJson');
         const rows = await resultOf(expression, SERIES, { sizes: [1, 7, 3], batchRows: 5, maxRows: 100_000 });
         hold(
           rows.every(([time], i) => i === 0 || time > rows[i - 1]![0]),

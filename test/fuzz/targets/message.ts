@@ -14,6 +14,7 @@ import { parseIngestRunRequest } from '../../../src/contract/ingest-run.ts';
 import { parseMetricRunRequest } from '../../../src/contract/metric-run.ts';
 import type { OutgoingEvent } from '../../../src/contract/outgoing-event.ts';
 import { tierProviders } from '../../../src/contract/tier-provider.ts';
+import { parseHotUploadRequest } from '../../../src/contract/tier-requests.ts';
 import { createHotUploadHandler } from '../../../src/hot-tier/index.ts';
 import { createIngestHandler, placesOf } from '../../../src/ingest/index.ts';
 import { createThreadPool } from '../../../src/lake/thread-pool.ts';
@@ -131,7 +132,9 @@ export async function openMessages(): Promise<OpenTarget> {
             for (const code of codesNamed(request.expressionJson)) placeOfSeries(request, code, policy);
           }
           if (type === 'ingest_run_requested') placesOf(parseIngestRunRequest(body).request, policy);
-          structuredClone(body);
+          // What crosses to a thread of the pool.
+          if (type === 'metric_run_requested') structuredClone(parseMetricRunRequest(body));
+          if (type === 'hot_upload_requested') structuredClone(parseHotUploadRequest(body));
           return `${type} accepted`;
         } catch (error) {
           if (error instanceof Error) holdEvent(identity.failed('CONFIG_ERROR', error.message, 1));
