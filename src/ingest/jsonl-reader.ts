@@ -86,6 +86,14 @@ function cellOf(object: Record<string, unknown>, name: string, line: number): Ce
   if (typeof value !== 'object') return value as Cell;
   if (value === null) return null;
   // Only mapped columns are read of a cell; a nested one among them is a text that is no number.
-  const text = JSON.stringify(value) ?? '';
+  const text = textOfNested(value);
   return text.length > 10_000 ? `${shown(text)} in row ${line}` : text;
+}
+
+function textOfNested(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return Array.isArray(value) ? '[…]' : '{…}'; // JSON is parsed deeper than the stack lets it be written.
+  }
 }

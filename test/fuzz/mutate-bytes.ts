@@ -118,6 +118,17 @@ const WIDE: readonly Mutation[] = [
     const part = Buffer.alloc((end - start) * times, bytes.subarray(start, end));
     return put(bytes, end, 0, part);
   },
+  // Deeper than a stack, now and then.
+  function nest(bytes, random) {
+    const [start, end] = range(bytes, random, 12);
+    const levels = Math.floor(2 ** (random() * 17));
+    const [open, close] = oneOf(random, [
+      ['[', ']'],
+      ['{"a":', '}'],
+      ['<a>', '</a>'],
+    ] as const);
+    return put(bytes, start, end - start, Buffer.from(`${open.repeat(levels)}1${close.repeat(levels)}`));
+  },
   function swap(bytes, random) {
     const [start, end] = range(bytes, random, 256);
     const part = Buffer.from(bytes.subarray(start, end));
