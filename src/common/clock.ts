@@ -64,6 +64,11 @@ export function unlessEnded(ms: number, work: () => void): void {
   setTimeout(work, ms).unref();
 }
 
+/** Milliseconds of the machine's monotonic clock: unlike `monotonic`, the same for all its processes and threads. */
+export function machineMonotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 const TURN_EVERY_MS = 50;
 
 /**

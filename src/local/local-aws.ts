@@ -6,6 +6,7 @@
 
 import type { AddressInfo } from 'node:net';
 import { installByteRanges } from './byte-range.ts';
+import { installCarriedOut } from './carried-out.ts';
 import { enforceConditionalWrites } from './conditional-writes.ts';
 import { buildFauxqs, moveQueuesTo } from './fauxqs.ts';
 import { installHostStyle } from './host-style.ts';
@@ -43,6 +44,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   const { port = 0, host = '127.0.0.1', dataDir, hooks } = options;
   const fauxqs = await buildFauxqs(dataDir);
   const { app, stores } = fauxqs;
+  installCarriedOut(app);
   installHostStyle(app, stores.s3Store);
   installLargeBodies(app);
   installSqsErrorNames(app);

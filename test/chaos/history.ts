@@ -39,7 +39,7 @@ export interface GivenObject {
 export interface Call {
   readonly seq: number;
   readonly at: number;
-  /** When the service was heard to have answered; of what was never sent on, as `endedAt`. */
+  /** When the service carried it out, by the service's own word; of what was never sent on, as `endedAt`. */
   readonly carriedOutAt: number;
   /** When the worker had its answer, or the end of its connection. */
   readonly endedAt: number;

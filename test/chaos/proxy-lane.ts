@@ -4,7 +4,8 @@
  */
 
 import type { ServerResponse } from 'node:http';
-import { systemClock } from '../../src/common/clock.ts';
+import { machineMonotonic, systemClock } from '../../src/common/clock.ts';
+import { CARRIED_OUT_HEADER } from '../../src/local/carried-out.ts';
 import { type CallDeed, createFaultSource, type FaultName, type Verdict } from './faults.ts';
 import type { Call } from './history.ts';
 import {
@@ -40,7 +41,9 @@ export function createLane(orders: LaneOrders, parts: LaneParts): Lane {
   const faults: Record<string, number> = {};
   const source = createFaultSource(orders.seed, orders.rules);
   const seen = new Map<CallDeed, number>();
-  const now = () => performance.timeOrigin + performance.now() - orders.startedAt;
+  const now = () => machineMonotonic() - orders.startedAt;
+  /** When the service carried out what it answers, by its own word. */
+  const timeOf = ({ headers }: Answer) => Number(headers[CARRIED_OUT_HEADER]) - orders.startedAt;
   const errors: string[] = [];
   let stormFrom = Number.POSITIVE_INFINITY;
   const isCalm = () => now() < stormFrom || now() > stormFrom + orders.stormMs;
@@ -81,7 +84,7 @@ export function createLane(orders: LaneOrders, parts: LaneParts): Lane {
     calls.push({
       seq: own,
       at,
-      carriedOutAt: now(),
+      carriedOutAt: timeOf(said),
       endedAt: now(),
       wall,
       worker: 'proxy',
@@ -115,7 +118,7 @@ export function createLane(orders: LaneOrders, parts: LaneParts): Lane {
 
     const carryOut = async (): Promise<Answer> => {
       answer = await forward(request, parts, hungUp.signal);
-      carriedOutAt = now();
+      carriedOutAt = timeOf(answer);
       return answer;
     };
 

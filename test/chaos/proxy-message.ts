@@ -14,7 +14,7 @@ export interface LaneOrders {
   readonly deeds: readonly CallDeed[];
   /** How long faults strike once the storm has been let loose, in milliseconds. */
   readonly stormMs: number;
-  /** When the run began: `performance.timeOrigin + performance.now()`. */
+  /** When the run began, on the machine's monotonic clock. */
   readonly startedAt: number;
 }
 

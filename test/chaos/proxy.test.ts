@@ -16,6 +16,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { machineMonotonic } from '../../src/common/clock.ts';
 import { type LocalAws, startLocalAws } from '../../src/local/local-aws.ts';
 import {
   createResources,
@@ -74,7 +75,7 @@ async function laneWith(rules: readonly FaultRule[], deeds: readonly CallDeed[] 
   const resources = await createResources(aws.endpoint, { prefix: lane });
   const asked: AskedDeed[] = [];
   proxy.openLane(
-    { lane, seed: 1, rules, deeds, stormMs: 60_000, startedAt: performance.timeOrigin + performance.now() },
+    { lane, seed: 1, rules, deeds, stormMs: 60_000, startedAt: machineMonotonic() },
     async (deed) => void asked.push(deed),
   );
   proxy.storm(lane);
