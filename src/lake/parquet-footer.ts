@@ -130,6 +130,9 @@ export async function readFooter(file: RandomAccess): Promise<ParquetFooter> {
 }
 
 function footerOf(metadata: FileMetaData, fileSize: number): ParquetFooter {
+  if (metadata.schema.length === 0) throw new Error('it has no schema');
+  // The parser gives what lies in the bytes, of whatever type, or nothing.
+  if (!metadata.schema.every(({ name }) => typeof name === 'string')) throw new Error('a column has no name');
   const columns = new Map<string, FooterColumn>();
   const elements = new Map<string, SchemaElement>();
   let nested = 0;
@@ -142,7 +145,6 @@ function footerOf(metadata: FileMetaData, fileSize: number): ParquetFooter {
     columns.set(element.name, { name: element.name, isTime: isTimeElement(element), typeName });
     if (element.num_children === undefined) elements.set(element.name, element);
   }
-  if (metadata.schema.length === 0) throw new Error('it has no schema');
 
   const rowGroups = metadata.row_groups.map((group, index): RowGroup => {
     const chunks = new Map<string, ColumnChunk>();
