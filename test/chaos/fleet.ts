@@ -55,6 +55,8 @@ export interface Fleet {
   setClock(post: number, seconds: number): void;
   /** Resolves when every deed is done and every replacement runs. */
   quiet(): Promise<void>;
+  /** Kills whatever still runs; for a run that could not be carried out. */
+  abandon(): void;
   /** Drains all for good; what became of each process, in the order of their starts. */
   end(): Promise<ProcessLife[]>;
 }
@@ -89,10 +91,18 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         : {}),
     };
     const startedAt = now();
-    const process = launch(name, environment, options.main);
-    const member: Member = { post, process, startedAt, temporary, deeds: [], peakKiB: 0, paused: false };
+    const launched = launch(name, environment, options.main);
+    const member: Member = {
+      post,
+      process: launched,
+      startedAt,
+      temporary,
+      deeds: [],
+      peakKiB: 0,
+      paused: false,
+    };
     members.set(name, member);
-    void process.exit.then(({ code, signal }) => {
+    void launched.exit.then(({ code, signal }) => {
       members.delete(name);
       lives.push({
         name,
@@ -101,16 +111,16 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         exitCode: code,
         exitSignal: signal,
         deeds: member.deeds,
-        log: process.log,
-        complaints: process.complaints(),
+        log: launched.log,
+        complaints: launched.complaints(),
         peakKiB: member.peakKiB,
         leftovers: readdirSync(temporary),
       });
       tell(`${name} ended with ${signal ?? `code ${code}`}`);
     });
-    await process.logged('the worker runs', { timeoutMs: START_MS }).catch((error: unknown) => {
+    await launched.logged('the worker runs', { timeoutMs: START_MS }).catch((error: unknown) => {
       // Killed while it started: its replacement is under way.
-      if (process.isRunning()) throw error;
+      if (launched.isRunning()) throw error;
     });
     tell(`${name} runs`);
   }
@@ -141,6 +151,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     );
   }
 
+  // Nothing of a run outlives it, however it ends.
+  const killAll = () => {
+    for (const { process: worker } of members.values()) worker.signal('SIGKILL');
+  };
+  process.once('exit', killAll);
   mkdirSync(join(directory, 'tmp'), { recursive: true });
   await Promise.all(Array.from({ length: size }, (_, post) => hire(post)));
 
@@ -185,6 +200,12 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     async quiet() {
       while (busy.size > 0) await Promise.all(busy);
     },
+    abandon() {
+      ending = true;
+      unwatch();
+      killAll();
+      process.off('exit', killAll);
+    },
     async end() {
       ending = true;
       unwatch();
@@ -196,6 +217,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         }),
       );
       while (members.size > 0) await systemClock.sleep(5);
+      process.off('exit', killAll);
       return lives.toSorted((a, b) => a.startedAt - b.startedAt);
     },
   };

@@ -99,5 +99,6 @@ async function runAll(): Promise<boolean> {
   return bad.length === 0;
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const good = values.check === undefined ? await runAll() : await checkAgain(values.check);
 process.exitCode = good ? 0 : 1;

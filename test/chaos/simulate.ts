@@ -99,23 +99,26 @@ export async function simulate(plan: Plan, world: World, options: SimulateOption
 
   const completed = () => events.all.filter(({ body }) => body.type.endsWith('_completed')).length;
   const sent: SentRequest[] = [];
-  const script = scriptOf(plan, {
+  const acts: Acts = {
     send: async (request) => void sent.push(await send(world, resources, request, now)),
     put: async ({ key, text }) => {
       given.push(await give(world.s3, resources.bucket, key, text, now));
       tell(`put ${key}`);
     },
     deed: (deed) => atTime(crew, deed),
-  });
-  for (const { at, act } of script) {
-    await systemClock.sleep(Math.max(0, from + at - now()));
-    await act();
-  }
-  await fleet.quiet();
-  const inTime = await settle(world, resources, settleMs, completed);
-  tell(inTime ? 'all has settled' : 'NOT settled in time');
-  await fleet.quiet();
-  const processes = await fleet.end();
+  };
+  const play = async () => {
+    for (const { at, act } of scriptOf(plan, acts)) {
+      await systemClock.sleep(Math.max(0, from + at - now()));
+      await act();
+    }
+    await crew.quiet();
+    const inTime = await settle(world, resources, settleMs, completed);
+    tell(inTime ? 'all has settled' : 'NOT settled in time');
+    await crew.quiet();
+    return { inTime, processes: await crew.end() };
+  };
+  const { inTime, processes } = await play().finally(() => crew.abandon());
   const { calls, faults } = await world.proxy.closeLane(lane);
   await heard(world, resources, events.all);
   await events.stop();
