@@ -12,6 +12,7 @@ import {
   type FileScope,
   type FindOptions,
   type FoundFile,
+  GONE_AT_ONCE,
   loadedButNot,
   recordFound,
 } from '../ledger/file-ledger.ts';
@@ -75,12 +76,17 @@ export async function discover(
     const through =
       token === undefined || last === undefined ? `${uriOf(prefix)}\u{10ffff}` : `${bucket}${last.key}`;
     const present = page.objects.map(({ key }) => `${bucket}${key}`);
-    const unlisted = await loadedButNot(ledger, scope.ingestionId, { after, through }, present, signal);
-    for (const path of unlisted) {
-      await breathe();
-      if (!wanted(path.slice(bucket.length))) continue;
-      missing++;
-      if (gone.length < SHOWN) gone.push(path);
+    // A folder that was emptied may have left more in the ledger than a page.
+    for (let from: string | undefined = after; from !== undefined; ) {
+      const range = { after: from, through };
+      const unlisted = await loadedButNot(ledger, scope.ingestionId, range, present, signal);
+      for (const path of unlisted) {
+        await breathe();
+        if (!wanted(path.slice(bucket.length))) continue;
+        missing++;
+        if (gone.length < SHOWN) gone.push(path);
+      }
+      from = unlisted.length < GONE_AT_ONCE ? undefined : unlisted.at(-1);
     }
     if (last !== undefined) after = `${bucket}${last.key}`;
   } while (token !== undefined);

@@ -93,9 +93,13 @@ export async function recordFound(
   );
 }
 
+/** Most files that `loadedButNot` tells of at once. */
+export const GONE_AT_ONCE = 1_000;
+
 /**
  * Files that the ledger has loaded, after `after` and up to `through` in byte order (undefined: no
- * bound), that are not among `present`: they are gone from the bucket, and their data stays.
+ * bound), that are not among `present`: they are gone from the bucket, and their data stays. The first
+ * `GONE_AT_ONCE` of them.
  */
 export async function loadedButNot(
   ledger: Ledger,
@@ -117,6 +121,7 @@ export async function loadedButNot(
       const rows = await query
         .where(sql<boolean>`not (f.file_path = any(${present}::text[]))`)
         .orderBy('f.file_path')
+        .limit(GONE_AT_ONCE)
         .execute();
       return rows.map((row) => row.file_path);
     },
