@@ -59,10 +59,10 @@ testPlants([
     },
   ],
   [
-    'a heartbeat after the end',
+    'heartbeats after the end',
     'heartbeat-between',
     (scribe) => {
-      scribe.publish({ type: 'metric_run_heartbeat', runId: METRIC });
+      for (let i = 0; i < 2; i++) scribe.publish({ type: 'metric_run_heartbeat', runId: METRIC });
     },
   ],
   [

@@ -1,0 +1,263 @@
+/**
+ * Bugs to be planted in a copy of the sources, each of which the checker must find: what proves that it
+ * would find the like of them. A bug is a few replacements of text; each text occurs once in today's
+ * sources (mutants.test.ts), so that no mutant rots.
+ */
+
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface Edit {
+  /** Below `src`. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  /** The rules of which one at least must be broken. */
+  readonly expects: readonly string[];
+}
+
+const CONDITIONAL = 'lake/conditional-write.ts';
+const EXECUTE = 'metric-run/execute.ts';
+const LIFE = 'worker/message-life.ts';
+const COMPACT = 'warm-tier/compact.ts';
+const PLAN = 'warm-tier/plan.ts';
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'acknowledge before the completed event is out',
+    edits: [
+      {
+        file: LIFE,
+        from: 'await publish(answer.event, signal);\n      return { answer, answered: false };',
+        to: 'void publish(answer.event, signal).catch(() => {});\n      return { answer, answered: false };',
+      },
+    ],
+    expects: ['early-acknowledgement'],
+  },
+  {
+    name: 'acknowledge an attempt that failed and may be tried again',
+    edits: [
+      {
+        file: LIFE,
+        from: "if (delivery.attempt < lastAttempt) return { fate: await retryLater(delivery, logger), outcome: 'retry' };",
+        to: "if (delivery.attempt < lastAttempt) return { fate: 'acknowledge', outcome: 'retry' };",
+      },
+    ],
+    expects: ['early-acknowledgement', 'lost-request'],
+  },
+  {
+    name: 'drop the If-Match',
+    edits: [
+      {
+        file: CONDITIONAL,
+        from: 'put(location, body, { IfMatch: etag }, options)',
+        to: 'put(location, body, {}, options)',
+      },
+    ],
+    expects: ['compare-and-set'],
+  },
+  {
+    name: 'treat 409 as "it exists"',
+    edits: [
+      {
+        file: CONDITIONAL,
+        from: 'if (!refused && !isPassing(error))',
+        to: "if (status === 409) return { outcome: 'conflict', found: undefined };\n      if (!refused && !isPassing(error))",
+      },
+    ],
+    expects: ['unsettled-409'],
+  },
+  {
+    name: 'no put-id check on 412',
+    edits: [
+      {
+        file: CONDITIONAL,
+        from: 'found.metadata[PUT_ID] === putId',
+        to: "found.metadata[PUT_ID] === 'never'",
+      },
+    ],
+    expects: ['metric-facts', 'one-version', 'early-completed', 'agreement', 'current', 'lost-request'],
+  },
+  {
+    name: 'delete superseded files at once',
+    edits: [
+      {
+        file: PLAN,
+        from: 'for (const key of superseded) pending.set(key, { key, notBefore });',
+        to: 'for (const key of superseded) pending.set(key, { key, notBefore: 0 });',
+      },
+    ],
+    expects: ['early-deletion'],
+  },
+  {
+    name: 'marker before manifest',
+    edits: [
+      {
+        file: EXECUTE,
+        from: 'await writeManifest(\n        lake,',
+        to: 'const late = () => writeManifest(\n        lake,',
+      },
+      {
+        file: EXECUTE,
+        from: 'useless = winner !== undefined;',
+        to: 'useless = winner !== undefined;\n      await late();',
+      },
+    ],
+    expects: ['data-first'],
+  },
+  {
+    name: 'publish before the marker is made',
+    edits: [
+      {
+        file: EXECUTE,
+        from: 'const winner = await createMarker(lake, base, marker, signal);',
+        to: 'void createMarker(lake, base, marker, signal).catch(() => {});\n      const winner: RunMarker | undefined = undefined as RunMarker | undefined;',
+      },
+    ],
+    expects: ['early-completed', 'current'],
+  },
+  {
+    name: 'skip the visibility extension',
+    edits: [
+      {
+        file: 'worker/lease.ts',
+        from: 'await renew(visibilitySeconds, AbortSignal.any([stopped.signal, timeout.signal]));',
+        to: 'void renew;',
+      },
+    ],
+    expects: ['lease'],
+  },
+  {
+    name: 'ignore a lost lease',
+    edits: [
+      {
+        file: LIFE,
+        from: "abort.abort(new JobAbortedError('lease-lost', ",
+        to: "void String(new JobAbortedError('lease-lost', ",
+      },
+    ],
+    expects: ['lease'],
+  },
+  {
+    name: 'forget file ids, so that names are used again',
+    edits: [{ file: PLAN, from: 'nextFileId: proposal.nextFileId,', to: 'nextFileId: manifest.nextFileId,' }],
+    expects: ['warm-steps', 'written-once'],
+  },
+  {
+    name: 'lose a dead letter',
+    edits: [
+      {
+        file: 'worker/queue.ts',
+        from: 'if (deadLetterUrl === undefined) return false;',
+        to: 'if (deadLetterUrl === undefined) return false;\n      if (delivery.attempt > 0) return true;',
+      },
+    ],
+    expects: ['dead-letters'],
+  },
+  {
+    name: "drop current's never-back guard",
+    edits: [
+      {
+        file: 'metric-run/run-store.ts',
+        from: 'if (pointsTo !== undefined && pointsTo >= version) return;',
+        to: 'if (pointsTo === version) return;',
+      },
+    ],
+    expects: ['current'],
+  },
+  {
+    name: 'take a lost compare-and-set for won',
+    edits: [
+      {
+        file: COMPACT,
+        from: 'if (await store.write(next, etag, signal)) {\n          own.clear();',
+        to: 'await store.write(next, etag, signal);\n        {\n          own.clear();',
+      },
+      {
+        file: COMPACT,
+        from: '} else {\n          changes = soFar;\n          lost++;\n        }',
+        to: '}',
+      },
+    ],
+    expects: ['early-completed', 'tier-union'],
+  },
+  {
+    name: 'keep the ceased row of equal key and time',
+    edits: [
+      {
+        file: 'warm-tier/merge.ts',
+        from: 'return flag === TRUE ? 2 : 0;',
+        to: 'return flag === TRUE ? 0 : 2;',
+      },
+    ],
+    expects: ['tier-union'],
+  },
+  {
+    name: 'call any upload to a taken slot unchanged',
+    edits: [
+      { file: 'hot-tier/upload.ts', from: 'if (mayBeSame && sameContent(', to: 'if (true || sameContent(' },
+    ],
+    expects: ['hot-outcome'],
+  },
+  {
+    name: 'divide by zero',
+    edits: [
+      {
+        file: 'metric-run/expression/series-math.ts',
+        from: 'if (divisor === 0) {',
+        to: 'if (dividend === -1.5) {',
+      },
+    ],
+    expects: ['metric-oracle'],
+  },
+  {
+    name: 'keep what a changed file wrote before',
+    edits: [
+      {
+        file: 'ingest/manifest-plan.ts',
+        from: 'if (source.ingestion_id === ingestionId && inLedger.has(source.file)) return false;',
+        to: '',
+      },
+    ],
+    expects: ['ingest-rows'],
+  },
+  {
+    name: 'have the loser of the marker leave current alone',
+    edits: [
+      {
+        file: EXECUTE,
+        from: 'await settle(decided);',
+        to: 'if (winner === undefined) await settle(decided);',
+      },
+    ],
+    expects: ['current'],
+  },
+];
+
+/** How often a text occurs in a source file. */
+export async function occurrences(root: string, { file, from }: Edit): Promise<number> {
+  return (await readFile(join(root, 'src', file), 'utf8')).split(from).length - 1;
+}
+
+/** Copies the sources of `root` to `target`, the mutant's bug in them; they run with the modules of `root`. */
+export async function plantMutant(root: string, target: string, { edits }: Mutant): Promise<void> {
+  await mkdir(target, { recursive: true });
+  await cp(join(root, 'src'), join(target, 'src'), { recursive: true });
+  await cp(join(root, 'package.json'), join(target, 'package.json'));
+  await symlink(join(root, 'node_modules'), join(target, 'node_modules'));
+  for (const edit of edits) {
+    if ((await occurrences(target, edit)) !== 1)
+      throw new Error(`${edit.file} does not hold once: ${edit.from}`);
+    const path = join(target, 'src', edit.file);
+    // A function, since a text may hold what `replace` takes for a pattern.
+    await writeFile(
+      path,
+      (await readFile(path, 'utf8')).replace(edit.from, () => edit.to),
+    );
+  }
+}
