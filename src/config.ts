@@ -38,7 +38,10 @@ const queueUrl = z.string().regex(/^https?:\/\/\S+$/, 'must be the URL of an SQS
 // The message names no value: a URL holds a password.
 const databaseUrl = z
   .string()
-  .regex(/^postgres(?:ql)?:\/\/\S+$/, 'must be a URL, as postgres://user:password@host/name');
+  .refine(
+    (text) => /^postgres(?:ql)?:\/\/\S+$/.test(text) && isUrl(text),
+    'must be a URL, as postgres://user:password@host/name (other characters than letters and digits as %40)',
+  );
 const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket name');
 const buckets = z
   .string()
@@ -258,6 +261,16 @@ export const VARIABLES = {
   port: v('PROMETHEUS_PORT', '9300', whole(0, 65_535), 'Port of /metrics, /healthz and /readyz.'),
   logLevel: v('LOG_LEVEL', 'info', level, 'trace, debug, info, warn, error, fatal or silent.'),
 } as const satisfies Record<string, Variable>;
+
+/** Whether it is a URL whose user info can be decoded: where it is none, the first ingest run would tell. */
+function isUrl(text: string): boolean {
+  try {
+    const { username, password } = new URL(text);
+    return decodeURIComponent(username + password) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 function v<T extends z.ZodType>(name: string, fallback: string | undefined, schema: T, about: string) {
   return { name, fallback, schema, about };
