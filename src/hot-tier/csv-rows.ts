@@ -34,24 +34,38 @@ export class CsvRows {
   readonly #builder: RowBuilder;
   /** The builder's column of each cell, -1 for one that is dropped; undefined before the header. */
   #columns: readonly number[] | undefined;
-  #rest: Uint8Array = new Uint8Array(0);
+  /** What has come since the last row that was read. */
+  #rest: Uint8Array[] = [];
+  #restBytes = 0;
+  /** So many bytes are waited for before the rest is looked at again. */
+  #enough = 0;
   #begun = false;
 
   constructor(builder: RowBuilder) {
     this.#builder = builder;
   }
 
-  /** Takes the next bytes. Throws INPUT_READ_ERROR, naming row and column. */
+  /**
+   * Takes the next bytes. Throws INPUT_READ_ERROR, naming row and column.
+   *
+   * A row that is not whole is looked at anew from its beginning: each time only when twice as much has come,
+   * so that one long row costs no more than many short ones.
+   */
   push(chunk: Uint8Array): void {
-    const bytes = Buffer.concat([this.#rest, chunk]);
-    const read = this.#read(bytes, false);
-    if (bytes.length - read > MAX_ROW_BYTES) throw this.#error(`is longer than ${MAX_ROW_BYTES} bytes`);
-    this.#rest = bytes.subarray(read);
+    this.#rest.push(chunk);
+    this.#restBytes += chunk.length;
+    if (this.#restBytes < this.#enough && this.#restBytes <= MAX_ROW_BYTES) return;
+    const bytes = Buffer.concat(this.#rest);
+    const rest = bytes.subarray(this.#read(bytes, false));
+    if (rest.length > MAX_ROW_BYTES) throw this.#error(`is longer than ${MAX_ROW_BYTES} bytes`);
+    this.#rest = [rest];
+    this.#restBytes = rest.length;
+    this.#enough = rest.length * 2;
   }
 
-  /** Reads the last row, which need not end with a newline. */
+  /** Reads the last rows, which need not end with a newline. */
   end(): void {
-    this.#read(this.#rest, true);
+    this.#read(Buffer.concat(this.#rest), true);
   }
 
   /** Reads whole rows; returns where the first one begins that is not whole. */
