@@ -20,6 +20,8 @@ export interface SideResult {
 export interface Side {
   /** `tidemill` sides are also measured at the base commit. */
   readonly name: string;
+  /** Options of the process that does the work, before the script. Default none. */
+  readonly nodeOptions?: readonly string[];
   readonly run: (root: string, dir: string) => Promise<SideResult>;
 }
 
@@ -38,3 +40,9 @@ export interface BenchCase {
 export function ownPeakMb(): number {
   return process.resourceUsage().maxRSS / 1024;
 }
+
+/**
+ * For a side that does in its main thread what a worker does in a thread of its pool: with as little room for
+ * young garbage as src/lake/thread-pool.ts gives those (8 MB: two semi-spaces and a third of their size).
+ */
+export const AS_POOL_THREAD: readonly string[] = ['--max-semi-space-size=2', '--no-incremental-marking'];

@@ -3,8 +3,7 @@
 import { createReadStream, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
-import { ownPeakMb, type Side } from './case.ts';
+import { AS_POOL_THREAD, ownPeakMb, type Side } from './case.ts';
 import { uploadFile } from './tier-data.ts';
 
 type HotFile = typeof import('../../src/hot-tier/hot-file.ts');
@@ -21,9 +20,8 @@ const WARM_UPS = 3;
 
 export const hotSide: Side = {
   name: 'tidemill core',
+  nodeOptions: AS_POOL_THREAD,
   async run(root, dir) {
-    // As the thread pool sets it for the whole process.
-    setFlagsFromString('--no-incremental-marking');
     const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
     const { encodeHotFile, hotTable } = await load<HotFile>('src/hot-tier/hot-file.ts');
     const { JsonLines } = await load<Lines>('src/hot-tier/json-lines.ts');

@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import type { BenchCase, SideResult } from './case.ts';
+import type { BenchCase, Side, SideResult } from './case.ts';
 import { BENCH_CASES } from './cases.ts';
 
 const execute = promisify(execFile);
@@ -19,7 +19,8 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const DATA = join(tmpdir(), 'tidemill-bench');
 
 interface Row {
-  readonly side: string;
+  readonly side: Side;
+  readonly label: string;
   readonly root: string;
   readonly results: SideResult[];
 }
@@ -52,13 +53,13 @@ async function defaultBase(): Promise<string> {
 
 async function runSide(
   name: string,
-  side: string,
+  { name: side, nodeOptions = [] }: Side,
   root: string,
   dir: string,
 ): Promise<SideResult | undefined> {
   const script = join(import.meta.dirname, 'side-process.ts');
   try {
-    const { stdout } = await execute(process.execPath, [script, name, side, root, dir], {
+    const { stdout } = await execute(process.execPath, [...nodeOptions, script, name, side, root, dir], {
       maxBuffer: 1 << 26,
     });
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as SideResult;
@@ -72,12 +73,12 @@ async function measure(bench: BenchCase, rounds: number, base: string | undefine
   const dir = join(DATA, bench.name);
   mkdirSync(dir, { recursive: true });
   await bench.prepare(dir);
-  const rows: Row[] = bench.sides.map(({ name }) => ({ side: name, root: ROOT, results: [] }));
+  const rows: Row[] = bench.sides.map((side) => ({ side, label: side.name, root: ROOT, results: [] }));
   const ours = bench.sides[0]!;
-  if (base !== undefined) rows.push({ side: `${ours.name}, base`, root: base, results: [] });
+  if (base !== undefined) rows.push({ side: ours, label: `${ours.name}, base`, root: base, results: [] });
   for (let round = 0; round < rounds; round++) {
     for (const row of rows) {
-      const result = await runSide(bench.name, row.side.replace(/, base$/, ''), row.root, dir);
+      const result = await runSide(bench.name, row.side, row.root, dir);
       if (result !== undefined) row.results.push(result);
     }
   }
@@ -100,7 +101,7 @@ function table(bench: BenchCase, rows: readonly Row[]): string[] {
     const versus =
       row === ours ? '' : `  ours ${faster.toFixed(2)} x as fast, ${memory.toFixed(2)} x the memory`;
     lines.push(
-      `  ${row.side.padEnd(22)} ${(seconds * 1000).toFixed(0).padStart(7)} ms ${peak.toFixed(0).padStart(6)} MiB` +
+      `  ${row.label.padEnd(22)} ${(seconds * 1000).toFixed(0).padStart(7)} ms ${peak.toFixed(0).padStart(6)} MiB` +
         `  ${row.results[0]!.rows} rows${extra.length > 0 ? `  ${extra.join(', ')}` : ''}${versus}`,
     );
   }
@@ -135,7 +136,7 @@ async function main(): Promise<void> {
       const rows = await measure(bench, Number(values.rounds), base);
       for (const line of table(bench, rows)) say(line);
       say('');
-      report[bench.name] = Object.fromEntries(rows.map(({ side, results }) => [side, results]));
+      report[bench.name] = Object.fromEntries(rows.map(({ label, results }) => [label, results]));
     }
   } finally {
     if (base !== undefined && existsSync(base)) {

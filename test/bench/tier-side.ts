@@ -4,8 +4,7 @@ import { createWriteStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
-import { ownPeakMb, type Side } from './case.ts';
+import { AS_POOL_THREAD, ownPeakMb, type Side } from './case.ts';
 import { tierFiles } from './tier-data.ts';
 
 type Access = typeof import('../../src/lake/random-access.ts');
@@ -24,9 +23,8 @@ export interface TierSideOptions {
 export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
   return {
     name: 'tidemill core',
+    nodeOptions: AS_POOL_THREAD,
     async run(root, dir) {
-      // As the thread pool sets it for the whole process.
-      setFlagsFromString('--no-incremental-marking');
       const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
       const { openLocalFile } = await load<Access>('src/lake/random-access.ts');
       const { createEncoderThreads } = await load<Encoders>('src/lake/encoder-threads.ts');
