@@ -77,6 +77,11 @@ export class CsvRows {
     }
     if (!this.#begun) return 0;
     while (at < bytes.length) {
+      // Blank lines can be many millions, where a packed file is a bomb.
+      if (bytes[at] === NEWLINE) {
+        at++;
+        continue;
+      }
       const row = this.#readCells(bytes, at, isLast);
       if (row === undefined) return at;
       const isBlank =

@@ -137,6 +137,11 @@ export class JsonLines {
       this.#first && BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? BYTE_ORDER_MARK.length : 0;
     if (bytes.length > 0) this.#first = false;
     while (at < bytes.length) {
+      // Blank lines can be many millions, where a packed file is a bomb.
+      if (bytes[at] === NEWLINE) {
+        at++;
+        continue;
+      }
       at = this.#readLine(at, allUtf8);
       if (this.#totalBytes !== undefined) this.#foresee(this.#totalBytes / at);
     }
