@@ -83,6 +83,10 @@ export interface FaultRule {
   readonly ms?: readonly [number, number];
   /** Only calls of this operation; default: all that the fault can strike. */
   readonly operation?: string;
+  /** Only calls whose key has this part. */
+  readonly key?: string;
+  /** Whether it strikes all the time, and not only in the storm: an outage, which requests do not outlive. */
+  readonly lasting?: true;
 }
 
 /** A deed to the worker that sends a certain call: killed or paused before it is carried out, or after. */
@@ -117,10 +121,10 @@ export function createFaultSource(seed: number, rules: readonly FaultRule[]): Fa
       const series = `${call.worker} ${call.operation}`;
       const ordinal = (ordinals.get(series) ?? 0) + 1;
       ordinals.set(series, ordinal);
-      if (calm) return undefined;
       for (const rule of rules) {
         const count = struck.get(rule) ?? 0;
-        const { fault, rate, limit, operation, ms: [from, to] = [0, 0] } = rule;
+        const { fault, rate, limit, operation, key, lasting = false, ms: [from, to] = [0, 0] } = rule;
+        if ((calm && !lasting) || (key !== undefined && !call.key?.includes(key))) continue;
         if (count >= limit || (operation !== undefined && operation !== call.operation)) continue;
         if (!FAULTS[fault].fits(call) || chanceOf(seed, fault, series, ordinal) >= rate) continue;
         struck.set(rule, count + 1);

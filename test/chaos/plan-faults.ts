@@ -47,7 +47,21 @@ const MIXES = {
 
 export interface PlannedFaults {
   readonly mix: string;
+  /** Whether a part of S3 is out for good: requests use up their deliveries, which are few then. */
+  readonly outage: boolean;
   readonly rules: readonly FaultRule[];
+}
+
+/** A part of S3 that refuses every write. */
+function outage(dice: Dice): FaultRule {
+  const key = dice.pick([
+    'metrics/m.1/',
+    'metrics/m.2/',
+    'parquet_cp_hot/aws/2026/01/01/00-',
+    'parquet_warm/',
+  ]);
+  const fault = dice.pick(['slow-down', 'internal-error', 'drop-before'] as const);
+  return { fault, rate: 1, limit: 1_000, operation: 'PutObject', key, lasting: true };
 }
 
 export function planFaults(dice: Dice): PlannedFaults {
@@ -55,18 +69,21 @@ export function planFaults(dice: Dice): PlannedFaults {
     [5, 'mix'],
     [2, 'single'],
     [3, 'wild'],
+    [0.6, 'outage'],
   ] as const);
-  if (style === 'wild') return { mix: 'wild', rules: dice.shuffled(NAMES).map((name) => rule(name, 0.7)) };
+  if (style === 'outage') return { mix: style, outage: true, rules: [outage(dice)] };
+  if (style === 'wild')
+    return { mix: 'wild', outage: false, rules: dice.shuffled(NAMES).map((name) => rule(name, 0.7)) };
   if (style === 'single') {
     if (dice.chance(0.08)) {
       const stalled = { ...rule('stalled-read', 2), limit: 1, ms: [ENDLESS_MS, ENDLESS_MS] as const };
-      return { mix: 'endless stall', rules: [stalled] };
+      return { mix: 'endless stall', outage: false, rules: [stalled] };
     }
     const only = dice.pick(NAMES);
-    return { mix: `only ${only}`, rules: [rule(only, 3)] };
+    return { mix: `only ${only}`, outage: false, rules: [rule(only, 3)] };
   }
   const mix = dice.pick(Object.keys(MIXES) as (keyof typeof MIXES)[]);
-  return { mix, rules: MIXES[mix].map((name) => rule(name, dice.pick([1, 1.5, 2]))) };
+  return { mix, outage: false, rules: MIXES[mix].map((name) => rule(name, dice.pick([1, 1.5, 2]))) };
 }
 
 export interface Turmoil {

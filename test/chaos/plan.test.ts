@@ -33,6 +33,7 @@ describe('a plan', () => {
     const deeds = plans.flatMap(({ deeds, callDeeds }) => [...deeds, ...callDeeds].map(({ deed }) => deed));
     expect(new Set(deeds)).toEqual(new Set(['kill', 'pause', 'drain', 'clock']));
     expect(plans.some(({ rules }) => rules.length === 0)).toBe(true);
+    expect(plans.some(({ rules }) => rules.some(({ lasting }) => lasting))).toBe(true);
   });
 
   test('never sends two messages under one deduplication id', () => {

@@ -9,7 +9,7 @@ import type { Row } from '../support/conformance-cases.ts';
 import { createDice } from './dice.ts';
 import type { CallDeed, FaultRule } from './faults.ts';
 import type { RequestKind } from './history.ts';
-import { planDeeds, planFaults, type Turmoil } from './plan-faults.ts';
+import { type PlannedDeeds, planDeeds, planFaults, type Turmoil } from './plan-faults.ts';
 import { planIngest } from './plan-ingest.ts';
 import { planMetrics } from './plan-metrics.ts';
 import { planPoison } from './plan-poison.ts';
@@ -77,6 +77,10 @@ export interface Plan {
 export const SENDING_MS = 3_500;
 const STORM_MS = 6_000;
 const VISIBILITY_SECONDS = 3;
+/** So many that a storm does not use them up. */
+const MANY_DELIVERIES = 40;
+const FEW_DELIVERIES = 4;
+const NO_DEEDS: PlannedDeeds = { callDeeds: [], deeds: [], clockStepSeconds: 0 };
 
 /** Requests of one feature and what they are about. */
 export interface Part {
@@ -110,14 +114,17 @@ export function makePlan(seed: number): Plan {
     [1, 4],
   ]);
   const turmoil: Turmoil = { workers, stormMs: STORM_MS, visibilitySeconds: VISIBILITY_SECONDS };
-  const { mix, rules } = planFaults(createDice(seed, 'faults'));
-  const { callDeeds, deeds, clockStepSeconds } = planDeeds(createDice(seed, 'deeds'), mix, turmoil);
+  const { mix, rules, outage } = planFaults(createDice(seed, 'faults'));
+  // A message whose deliveries are few and used up by killed workers would be lost without a word, by SQS's own rule.
+  const { callDeeds, deeds, clockStepSeconds } = outage
+    ? NO_DEEDS
+    : planDeeds(createDice(seed, 'deeds'), mix, turmoil);
   return {
     seed,
     mix: `${stress} ${mix}`,
     workers,
     settings: {
-      maxReceiveCount: 40,
+      maxReceiveCount: outage ? FEW_DELIVERIES : MANY_DELIVERIES,
       visibilitySeconds: VISIBILITY_SECONDS,
       readerGraceSeconds: dice.pick([0, 1, 2]),
       clockStepSeconds,
@@ -127,7 +134,7 @@ export function makePlan(seed: number): Plan {
     },
     datasets: parts.flatMap((part) => part.datasets ?? []),
     files: parts.flatMap((part) => part.files ?? []).toSorted((a, b) => a.at - b.at),
-    requests: [...requests, ...again].toSorted((a, b) => a.at - b.at),
+    requests: enveloped(seed, [...requests, ...again]).toSorted((a, b) => a.at - b.at),
     rules,
     callDeeds,
     deeds: deeds.toSorted((a, b) => a.at - b.at),
@@ -146,4 +153,14 @@ function repeated(seed: number, requests: readonly PlannedRequest[]): PlannedReq
       groupId: dice.chance(0.5) ? request.groupId : `again:${request.id}`,
       deduplicationId: `again:${request.deduplicationId}`,
     }));
+}
+
+/** Some of the requests as they come where a topic feeds the queue: in a notification of SNS. */
+function enveloped(seed: number, requests: readonly PlannedRequest[]): PlannedRequest[] {
+  const dice = createDice(seed, 'enveloped');
+  return requests.map((request) => {
+    if (request.kind === 'poison' || !dice.chance(0.08)) return request;
+    const notification = { Type: 'Notification', MessageId: request.id, Message: request.body };
+    return { ...request, body: JSON.stringify(notification) };
+  });
 }

@@ -10,6 +10,7 @@ import type { Violation } from '../history.ts';
 import type { Lake } from './duck.ts';
 import { errorCode, type Facts, firstWrite, type Json, type Request, shown, violation } from './facts.ts';
 import { hotKeyOf, parseHotKey } from './keys.ts';
+import { isGivenUp } from './outcomes.ts';
 import { BadRowError, castUpload, isSorted, readTier, type TierTable } from './tier-rows.ts';
 
 /** What each slot's file holds, by key. */
@@ -78,6 +79,7 @@ export function checkUploads(facts: Facts, tables: HotTables): Violation[] {
   for (const request of facts.requests.values()) {
     const event = facts.completed.get(request.id)?.[0]?.body;
     if (request.kind !== 'upload' || event === undefined) continue;
+    if (isGivenUp(facts, request, event)) continue;
     const expected = expectedOf(facts, request, tables);
     const seen = event.status === 'FAILURE' ? errorCode(event) : event.outcome;
     if (!expected.includes(String(seen))) {

@@ -25,6 +25,7 @@ import {
   violation,
 } from './facts.ts';
 import { locationOf, type MetricKeys, metricKeys, VERSION } from './keys.ts';
+import { isGivenUp } from './outcomes.ts';
 import { readText } from './texts.ts';
 import { sequenceOf } from './writes.ts';
 
@@ -44,6 +45,7 @@ async function checkRun(facts: Facts, lake: Lake, request: Request): Promise<Vio
   const keys = metricKeys(request.body, facts.history.bucket);
   if (events.length === 0 || keys === undefined) return []; // `lost-request` tells of the first.
   const event = events[0]!.body;
+  if (isGivenUp(facts, request, event)) return [];
   const expected = await expectedFailure(facts, lake, request);
   if (expected !== undefined || event.status === 'FAILURE') {
     const code = event.status === 'FAILURE' ? errorCode(event) : undefined;

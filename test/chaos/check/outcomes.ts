@@ -34,6 +34,12 @@ export const PASSING_CODES: ReadonlySet<string> = new Set([
   'CONCURRENCY_CONFLICT',
 ]);
 
+/** Whether an event tells rightly that a request was given up: for what may pass, at the last of its deliveries. */
+export function isGivenUp(facts: Facts, request: Request, event: Json): boolean {
+  const code = event.status === 'FAILURE' ? errorCode(event) : undefined;
+  return code !== undefined && PASSING_CODES.has(code) && usedUp(facts, request);
+}
+
 export function checkOutcomes(facts: Facts): Violation[] {
   const found: Violation[] = [];
   for (const request of facts.requests.values()) {

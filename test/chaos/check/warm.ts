@@ -14,6 +14,7 @@ import type { Lake } from './duck.ts';
 import { type Facts, type Json, shown, textOf, violation, type Write } from './facts.ts';
 import type { HotTables } from './hot.ts';
 import { hotKeyOf, parseHotKey, parseWarmKey, type WarmPlace } from './keys.ts';
+import { isGivenUp } from './outcomes.ts';
 import { distinct, isSorted, readTier, type TierRow } from './tier-rows.ts';
 import { namedBy, sequenceOf } from './writes.ts';
 
@@ -226,6 +227,7 @@ function checkCompactions(facts: Facts, months: ReadonlyMap<string, readonly Wri
     const deliveries = request.messages.flatMap(({ messageId }) => facts.deliveriesOf.get(messageId) ?? []);
     const asked = Math.min(...deliveries.map(({ at }) => at));
     for (const { body } of facts.completed.get(request.id) ?? []) {
+      if (isGivenUp(facts, request, body)) continue;
       const wanted = textOf(request.body.hotKey);
       if (body.status === 'FAILURE') {
         const code = (body.error as Json | undefined)?.code;
