@@ -11,10 +11,15 @@ export type JsonNode =
 
 export const raw = (value: unknown): JsonNode => ({ kind: 'raw', text: JSON.stringify(value) ?? 'null' });
 
-export function treeOf(value: unknown): JsonNode {
-  if (Array.isArray(value)) return { kind: 'array', items: value.map(treeOf) };
+const MAX_DEPTH = 300;
+
+/** Throws a RangeError for a value that nests too deep to be worked on by recursion. */
+export function treeOf(value: unknown, depth = 0): JsonNode {
   if (typeof value !== 'object' || value === null) return raw(value);
-  return { kind: 'object', members: Object.entries(value).map(([name, each]) => [name, treeOf(each)]) };
+  if (depth > MAX_DEPTH) throw new RangeError(`more than ${MAX_DEPTH} levels`);
+  const below = (each: unknown) => treeOf(each, depth + 1);
+  if (Array.isArray(value)) return { kind: 'array', items: value.map(below) };
+  return { kind: 'object', members: Object.entries(value).map(([name, each]) => [name, below(each)]) };
 }
 
 export function textOf(node: JsonNode): string {

@@ -180,11 +180,11 @@ function parsed(input: Uint8Array): JsonNode | undefined {
   try {
     return treeOf(JSON.parse(Buffer.from(input).toString()));
   } catch {
-    return undefined; // A corpus entry may be no JSON.
+    return undefined; // A corpus entry may be no JSON, or very deep.
   }
 }
 
-/** `input` with one to four mutations; what is no JSON, and a few others, are mutated by bytes. */
+/** `input` with one to four mutations; what is no JSON or very deep, and a few others, are mutated by bytes. */
 export function mutateJson(input: Uint8Array, random: Random, others: readonly Uint8Array[]): Buffer {
   const tree = below(random, 100) < BYTES_PERCENT ? undefined : parsed(input);
   if (tree === undefined) return mutateBytes(input, random, others);
