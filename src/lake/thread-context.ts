@@ -3,12 +3,12 @@
  * threads, and tells the main thread of its S3 requests and its progress.
  */
 
-import { workerData } from 'node:worker_threads';
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../common/clock.ts';
 import { toErrorRecord } from '../common/errors.ts';
 import { type Lake, openLake } from './lake.ts';
 import type { LakeObserver, RequestObservation } from './request-observer.ts';
-import type { ThreadNote, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
+import type { ThreadNote, ThreadOrder, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
 
 export interface ThreadContext {
   /** Its observer passes on to the main thread, while the task runs, what threads of the task's own tell too. */
@@ -42,7 +42,12 @@ function threadSettings(): ThreadSettings {
 export function defineTask<I, O>(
   work: (input: I, context: ThreadContext) => Promise<O>,
 ): (task: ThreadTask) => Promise<ThreadResult> {
-  return async ({ input, port, signal }) => {
+  return async ({ input, port }) => {
+    const abort = new AbortController();
+    const { signal } = abort;
+    const onOrder = (_: ThreadOrder) => abort.abort();
+    if (receiveMessageOnPort(port) !== undefined) onOrder('abort'); // While the task waited for a thread.
+    port.on('message', onOrder);
     const settings = threadSettings();
     lake ??= openLake(settings.s3, systemClock, observer);
     const requests: RequestObservation[] = [];
@@ -57,7 +62,7 @@ export function defineTask<I, O>(
     const stop = systemClock.every(TELL_EVERY_MS, flush);
     listener = { tell, requests };
     try {
-      signal.throwIfAborted(); // While the task waited for a thread.
+      signal.throwIfAborted();
       const progress = (next: number) => {
         fraction = next;
       };

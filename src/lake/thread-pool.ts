@@ -6,13 +6,12 @@
  * and end when they idle, so an idle worker is small.
  */
 
-import { transferableAbortSignal } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { fromErrorRecord } from '../common/errors.ts';
 import { type LakeObserver, tell } from './request-observer.ts';
-import type { ThreadNote, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
+import type { ThreadNote, ThreadOrder, ThreadResult, ThreadSettings, ThreadTask } from './thread-task.ts';
 
 export interface ThreadPool {
   /** Runs the task of a module with `input`; rejects with a domain error of the thread, or with what killed it. */
@@ -63,16 +62,14 @@ export function createThreadPool(threads: number, settings: ThreadSettings): Thr
       options.signal.throwIfAborted();
       const { port1, port2 } = new MessageChannel();
       port1.on('message', (note: ThreadNote) => hear(note, options));
-      const relay = new AbortController();
-      const onAbort = () => relay.abort();
+      const onAbort = () => port1.postMessage('abort' satisfies ThreadOrder);
       options.signal.addEventListener('abort', onAbort, { once: true });
-      const signal = transferableAbortSignal(relay.signal);
-      const task: ThreadTask = { input, port: port2, signal };
+      const task: ThreadTask = { input, port: port2 };
       try {
         const result = (await pool.run(task, {
           filename: module.href,
           name: 'task',
-          transferList: [port2, signal as unknown as typeof port2],
+          transferList: [port2],
         })) as ThreadResult;
         options.signal.throwIfAborted();
         if (!result.ok) throw fromErrorRecord(result.error);

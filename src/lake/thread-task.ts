@@ -12,10 +12,15 @@ export interface ThreadSettings {
 
 export interface ThreadTask {
   readonly input: unknown;
-  /** Notes go out by it while the task runs. */
+  /**
+   * Notes go out by it while the task runs, and an order may come in. (Not a transferred AbortSignal: each
+   * has a port of its own on both sides, which nothing ever closes.)
+   */
   readonly port: MessagePort;
-  readonly signal: AbortSignal;
 }
+
+/** What a thread is told while it works: to give up. */
+export type ThreadOrder = 'abort';
 
 /** What a thread tells while it works. */
 export type ThreadNote = { readonly kind: 'progress'; readonly fraction: number } | LakeNote;

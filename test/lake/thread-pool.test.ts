@@ -74,6 +74,16 @@ test('a thread is kept between tasks', async () => {
   expect(await runApart(POOL, 'kept', undefined)).toEqual([1, 2, 3]);
 });
 
+test('a task leaves no message port behind, on either side', async () => {
+  const { here, there } = await runApart<{ here: [number, number]; there: [number, number] }>(
+    POOL,
+    'portsAfter',
+    50,
+  );
+  expect(here[1] - here[0]).toBeLessThan(5);
+  expect(there[1] - there[0]).toBeLessThan(5);
+});
+
 test('a signal that aborts ends its task with its reason, wherever the task is', async () => {
   const { outcomes, after, ms } = await runApart<{ outcomes: Outcome[]; after: Outcome; ms: number }>(
     POOL,

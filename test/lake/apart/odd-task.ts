@@ -1,5 +1,7 @@
 /** A task of the thread pool that does what it is told, and dies in every way. */
 
+import { queryObjects } from 'node:v8';
+import { MessagePort } from 'node:worker_threads';
 import { InvalidRequestError, NotARequestError, RetryableError } from '../../../src/common/errors.ts';
 import { defineTask } from '../../../src/lake/thread-context.ts';
 
@@ -72,6 +74,11 @@ const ACTS = {
     await lake.writer.create(location, Buffer.from('x'));
   },
   count: async () => ++counter,
+  // A turn of the loop sees closed what the last task has closed.
+  'count ports': async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return queryObjects(MessagePort, { format: 'count' });
+  },
 } as const;
 
 let counter = 0;

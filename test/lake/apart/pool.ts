@@ -1,5 +1,7 @@
 /** The thread pool at work in a process of its own: what came of each task, as plain data. */
 
+import { queryObjects } from 'node:v8';
+import { MessagePort } from 'node:worker_threads';
 import { systemClock } from '../../../src/common/clock.ts';
 import { causesOf } from '../../../src/common/errors.ts';
 import type { LakeObserver } from '../../../src/lake/request-observer.ts';
@@ -69,6 +71,23 @@ export function inTurn(acts: readonly OddInput['act'][]): Promise<{ outcome: Out
       outcomes.push({ outcome, after: await run({ act: 'answer', value: act }) });
     }
     return outcomes;
+  });
+}
+
+/** Message ports, on this side and in the thread, before and after so many tasks. */
+export function portsAfter(tasks: number): Promise<{ here: [number, number]; there: [number, number] }> {
+  return withPool(1, async (run) => {
+    const here = () => Number(queryObjects(MessagePort, { format: 'count' }));
+    const there = async () => Number((await run({ act: 'count ports' })).value);
+    const some = async (count: number) => {
+      for (let n = 0; n < count; n++) await run({ act: 'answer' });
+      const inThread = await there();
+      await systemClock.turn();
+      return [here(), inThread] as const;
+    };
+    const before = await some(5);
+    const after = await some(tasks);
+    return { here: [before[0], after[0]], there: [before[1], after[1]] };
   });
 }
 
