@@ -29,6 +29,16 @@ export function readProviders(path: string | undefined): TierProviders {
   }
 }
 
+/**
+ * Counted from before a manifest's PUT, while its predecessor is read until that has been carried out: so
+ * long a PUT, its retries included, takes nothing from a reader's time.
+ */
+const MANIFEST_PUT_MS = 30_000;
+
+function graceMs(seconds: number): number {
+  return seconds * 1_000 + Math.min(seconds * 1_000, MANIFEST_PUT_MS);
+}
+
 export function createTierHandlers(
   config: Config,
   version: string,
@@ -70,7 +80,7 @@ export function createTierHandlers(
     {
       bucket,
       root,
-      readerGraceMs: config.warmReaderGraceSeconds * 1_000,
+      readerGraceMs: graceMs(config.warmReaderGraceSeconds),
       maxRaces: config.compactionMaxRaces,
       createdBy,
     },
