@@ -54,9 +54,9 @@ export interface LifeParts {
 
 export type Fate = 'acknowledge' | 'keep';
 
-/** The queue's redrive policy, as read at startup. */
+/** The queue's redrive policy: read at startup, or later where it could not be read then. */
 export interface Redrive {
-  /** Undefined where the queue has no redrive policy. */
+  /** Undefined where the queue has no redrive policy, or as long as it is not known. */
   readonly maxReceiveCount: number | undefined;
 }
 
@@ -69,7 +69,7 @@ export type HandleMessage = (delivery: Delivery, shutdown: AbortSignal) => Promi
 
 export function createMessageLife(settings: LifeSettings, redrive: Redrive, parts: LifeParts): HandleMessage {
   const { queue, publisher, registry, observer, clock, random } = parts;
-  const lastAttempt = redrive.maxReceiveCount ?? settings.maxAttempts;
+  const lastAttempt = () => redrive.maxReceiveCount ?? settings.maxAttempts;
 
   async function publish(event: OutgoingEvent, signal?: AbortSignal): Promise<void> {
     await retry(() => publisher.publish(event, signal), {
@@ -152,7 +152,8 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
     error: unknown,
     logger: Logger,
   ): Promise<{ readonly fate: Fate; readonly outcome: 'retry' | 'answered' | 'exhausted' }> {
-    if (delivery.attempt < lastAttempt) return { fate: await retryLater(delivery, logger), outcome: 'retry' };
+    if (delivery.attempt < lastAttempt())
+      return { fate: await retryLater(delivery, logger), outcome: 'retry' };
     const stored = job && (await lastLook(job, delivery, logger));
     if (stored === undefined) {
       return { fate: await giveUp(delivery, identity, error, logger), outcome: 'exhausted' };
@@ -313,7 +314,7 @@ export function createMessageLife(settings: LifeSettings, redrive: Redrive, part
         finish(fate === 'acknowledge' ? 'failed' : 'retry', failure(error));
         return fate;
       }
-      if (delivery.attempt < lastAttempt) await lease.stop();
+      if (delivery.attempt < lastAttempt()) await lease.stop();
       const { fate, outcome } = await failAttempt(delivery, identity, job, error, logger);
       finish(outcome, failure(error));
       return fate;

@@ -33,6 +33,9 @@ const LET_GO_MS = 3_000;
 const GIVE_BACK_MS = 1_000;
 /** A loop that has not turned for its wait and this long is stuck. */
 const STUCK_AFTER_MS = 60_000;
+/** Pauses between readings of a redrive policy that could not be read: the first, doubling up to the longest. */
+const REDRIVE_FIRST_MS = 1_000;
+const REDRIVE_LONGEST_MS = 60_000;
 
 export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker {
   const { queue, clock, logger } = parts;
@@ -41,9 +44,12 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
   let loops: ConsumerLoop[] = [];
   let stopping: Promise<void> | undefined;
   const inHand = new Set<Delivery>();
+  const redrive: { maxReceiveCount: number | undefined } = { maxReceiveCount: undefined };
+  const asking = new AbortController();
 
   async function drain(): Promise<void> {
     state = 'draining';
+    asking.abort(new Error('the worker is draining'));
     logger.info({ grace_seconds: settings.shutdownGraceSeconds }, 'draining');
     const drained = Promise.all(loops.map((loop) => loop.drain()));
     const hurry = new AbortController();
@@ -65,7 +71,7 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
 
   return {
     async start() {
-      const redrive = { maxReceiveCount: await readRedrive() };
+      if (!(await readRedrive())) void keepReading();
       const live = createMessageLife(settings, redrive, parts);
       const handle = async (delivery: Delivery): Promise<Fate> => {
         if (state === 'draining') {
@@ -101,15 +107,28 @@ export function createWorker(settings: WorkerSettings, parts: LifeParts): Worker
     timeout.clear();
   }
 
-  async function readRedrive(): Promise<number | undefined> {
+  /** Whether it could be read. */
+  async function readRedrive(): Promise<boolean> {
     try {
-      return await queue.maxReceiveCount();
+      redrive.maxReceiveCount = await queue.maxReceiveCount(asking.signal);
+      return true;
     } catch (error) {
       logger.warn(
         { cause: messageOf(error) },
         "could not read the queue's redrive policy: WORKER_MAX_ATTEMPTS counts",
       );
-      return undefined;
+      return false;
+    }
+  }
+
+  /** Reads the policy later: what passes must not decide for good when requests are given up. */
+  async function keepReading(): Promise<void> {
+    for (let pause = REDRIVE_FIRST_MS; ; pause = Math.min(2 * pause, REDRIVE_LONGEST_MS)) {
+      await clock.sleep(pause, asking.signal).catch(() => {});
+      if (asking.signal.aborted) return;
+      if (!(await readRedrive())) continue;
+      logger.info({ max_receive_count: redrive.maxReceiveCount }, "the queue's redrive policy is known now");
+      return;
     }
   }
 }

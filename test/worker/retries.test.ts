@@ -273,3 +273,15 @@ test('a queue that does not answer is asked again, more and more slowly, and its
   fault.remove();
   expect(await down.events.completed('late')).toMatchObject({ status: 'SUCCESS' });
 });
+
+test('a redrive policy that could not be read at the start is read later, and counts from then on', async () => {
+  const hasty = await sceneWithData(5);
+  hasty.traffic.fault({ operation: 'GetQueueAttributes' }, INTERNAL, TRIES);
+  const made = await hasty.worker({ WORKER_MAX_ATTEMPTS: '1', WORKER_RETRY_FIRST_SECONDS: '0' });
+  await made.logged("the queue's redrive policy is known now");
+  const request = await withOwnDataset(hasty, 'patient');
+  hasty.traffic.fault(manifestOf('patient'), SLOW_DOWN, TRIES);
+  await hasty.send(request);
+  expect(await hasty.events.completed('patient')).toMatchObject({ status: 'SUCCESS' });
+  expect(hasty.events.of('patient', 'metric_run_started')).toHaveLength(2);
+});
