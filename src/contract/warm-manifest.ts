@@ -136,6 +136,11 @@ export function parseManifest(text: string, key: string, provider: string, month
   if (stored.provider !== provider || stored.year !== month.year || stored.month !== month.month) {
     throw invalid(key, `is of ${stored.provider}, ${stored.year}-${stored.month}`);
   }
+  const slots = slotsInMonth(stored);
+  const beyond = stored.processed_slots?.find(([, last]) => last >= slots);
+  if (beyond !== undefined) {
+    throw invalid(key, `is invalid: processed_slots: the month has ${slots} slots, and no slot ${beyond[1]}`);
+  }
   const levels = openLevels(stored);
   return {
     m: stored.m,

@@ -151,6 +151,13 @@ describe('a manifest', () => {
     ['[]', 'is invalid: the document'],
     ['{}', 'm: '],
     [
+      JSON.stringify({
+        ...{ m: 8, provider: 'aws', year: 2026, month: 1, pk_columns: [] },
+        processed_slots: [[4_460, 4_464]],
+      }),
+      'processed_slots: the month has 4464 slots, and no slot 4464',
+    ],
+    [
       JSON.stringify({ m: 8, provider: 'aws', year: 2026, month: 1, pk_columns: [], levels: { x: [] } }),
       'levels.x',
     ],
