@@ -7,6 +7,16 @@ import { hold, type OpenTarget, outcomeOf } from '../target.ts';
 /** What is planted in the URL of the database, and must be told to nobody. */
 const SECRET = 'hunter2';
 
+/** A value as a text of an environment; one that nests too deep to be written is no text at all. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return '';
+  }
+}
+
 /** An environment, as JSON; its values are made texts, which is what an environment has. */
 export async function openSettings(): Promise<OpenTarget> {
   return {
@@ -19,9 +29,7 @@ export async function openSettings(): Promise<OpenTarget> {
           return 'no JSON';
         }
         const variables = typeof given === 'object' && given !== null ? Object.entries(given) : [];
-        const texts = variables.map(([name, value]) => {
-          return [name, typeof value === 'string' ? value : JSON.stringify(value)] as const;
-        });
+        const texts = variables.map(([name, value]) => [name, textOf(value)] as const);
         let config: Config;
         try {
           config = readConfig(Object.fromEntries(texts));
