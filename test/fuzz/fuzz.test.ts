@@ -60,7 +60,6 @@ describe('the lanes', () => {
       expect(Object.fromEntries(told)).toEqual({
         'meets a TypeError': expect.stringMatching(/^INTERNAL_ERROR from TypeError/),
         'says INTERNAL_ERROR': expect.stringMatching(/^INTERNAL_ERROR from InvalidRequestError/),
-        'says too much': 'an error of CONFIG_ERROR that fits into no event',
         'breaks a rule': 'a rule that does not hold',
         'computes for ever': 'it takes more than a second',
         'throws where nobody hears': expect.stringMatching(/^the thread died: .*error unheard/),
