@@ -126,7 +126,8 @@ const read = z.object({
   sheet: z.string().min(1).max(31).optional(),
 });
 
-const requestSchema = z.object({
+/** The request on the wire. */
+export const ingestRunSchema = z.object({
   type: z.literal(INGEST_RUN_REQUESTED),
   requestId: id,
   ingestionId: id,
@@ -160,7 +161,7 @@ const requestSchema = z.object({
     .prefault({}),
 });
 
-type WholeRequest = z.infer<typeof requestSchema>;
+type WholeRequest = z.infer<typeof ingestRunSchema>;
 
 /** What an ingestion is asked to do: what the ledger keeps, and a replay sends again. */
 export type IngestRunRequest = Omit<WholeRequest, 'options'> & {
@@ -177,7 +178,7 @@ export interface IngestOrder {
 
 /** Validates a request; CONFIG_ERROR names every field that is wrong. Unknown fields are ignored. */
 export function parseIngestRunRequest(body: unknown): IngestOrder {
-  const order = checkRequest(requestSchema, body);
+  const order = checkRequest(ingestRunSchema, body);
   const { failedOnly, ...options } = order.options;
   return { request: { ...order, options }, failedOnly };
 }

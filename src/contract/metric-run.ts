@@ -25,7 +25,8 @@ const runId = z
     'must be 1 to 128 letters, digits, ".", "_", ":" or "-", as a UUID',
   );
 
-const requestSchema = z.object({
+/** The request on the wire. */
+export const metricRunSchema = z.object({
   schema: z.literal(METRIC_RUN_V1).nullish(),
   type: z.literal(METRIC_RUN_REQUESTED),
   runId,
@@ -40,12 +41,12 @@ const requestSchema = z.object({
   output: z.object({ basePath: text }),
 });
 
-export type MetricRunRequest = z.infer<typeof requestSchema>;
+export type MetricRunRequest = z.infer<typeof metricRunSchema>;
 export type MetricRunForm = 'v1' | 'plain';
 
 /** Validates a request; CONFIG_ERROR names every field that is wrong. Unknown fields are ignored. */
 export function parseMetricRunRequest(body: unknown): MetricRunRequest {
-  return checkRequest(requestSchema, body);
+  return checkRequest(metricRunSchema, body);
 }
 
 /** Who an event is about. Of an invalid request it holds what could be read; null is what could not. */

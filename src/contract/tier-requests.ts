@@ -36,7 +36,8 @@ const rowSource = z.union(
   'must hold either "rows", a list of objects, or "uri"',
 );
 
-const hotUpload = z
+/** The request on the wire. */
+export const hotUploadSchema = z
   .object({
     type: z.literal(HOT_UPLOAD_REQUESTED),
     requestId,
@@ -51,7 +52,8 @@ const hotUpload = z
   })
   .refine(({ changed, removed }) => changed || removed, 'must have "changed" or "removed" rows');
 
-const compaction = z
+/** The request on the wire. */
+export const compactionSchema = z
   .object({
     type: z.literal(COMPACTION_REQUESTED),
     requestId,
@@ -99,7 +101,7 @@ export interface CompactionRequest {
 
 /** Validates a request. Throws CONFIG_ERROR; for a timestamp without offset: `timestamp must be timezone-aware`. */
 export function parseHotUploadRequest(body: unknown): HotUploadRequest {
-  const request = checkRequest(hotUpload, body);
+  const request = checkRequest(hotUploadSchema, body);
   return {
     requestId: request.requestId,
     provider: request.provider,
@@ -114,7 +116,7 @@ export function parseHotUploadRequest(body: unknown): HotUploadRequest {
 
 /** Validates a request. Throws CONFIG_ERROR; for a timestamp without offset: `timestamp must be timezone-aware`. */
 export function parseCompactionRequest(body: unknown): CompactionRequest {
-  const { requestId: id, provider, timestamp, hotKey, month, mode } = checkRequest(compaction, body);
+  const { requestId: id, provider, timestamp, hotKey, month, mode } = checkRequest(compactionSchema, body);
   if (timestamp) parseTimestamp(timestamp);
   const target: CompactionTarget = hotKey
     ? { hotKey }

@@ -6,6 +6,7 @@
 
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { EVENT_SCHEMAS } from '../../src/contract/event-schemas.ts';
 import type { Row } from '../support/conformance-cases.ts';
 import { allowing, type Permission, permissionOf, readPolicy, type Statement } from '../support/iam.ts';
 import { ingest, LONG } from '../support/ingest-scene.ts';
@@ -202,6 +203,13 @@ describe('under the policy', () => {
 test('no call was made that the policy does not allow', () => {
   expect(scene.traffic.requests.length).toBeGreaterThan(100);
   expect(denied).toEqual([]);
+});
+
+test('every event of all these requests is what docs/asyncapi.yaml says', () => {
+  expect(scene.events.all.length).toBeGreaterThan(40);
+  for (const { body } of scene.events.all) {
+    expect([body, EVENT_SCHEMAS[body.type]?.safeParse(body).error]).toEqual([body, undefined]);
+  }
 });
 
 test('all that the policy allows was called', () => {
