@@ -291,13 +291,13 @@ export async function writeUnloaded(
   });
 }
 
-/** Gives a file in work back, to be claimed by anyone at once. */
+/** Gives a file in work back, to be claimed by anyone at once; false where it is not ours any more. */
 export async function writeReleased(
   tx: LedgerTransaction,
   scope: FileScope,
   file: ClaimedFile,
-): Promise<void> {
-  await updateInWork(tx, scope, file, { status: 'DISCOVERED', processing_started_at: null });
+): Promise<boolean> {
+  return await updateInWork(tx, scope, file, { status: 'DISCOVERED', processing_started_at: null });
 }
 
 /** A sign of life for a file in work; false where it is not ours any more. */

@@ -51,8 +51,8 @@ export interface OnceWork<T> {
   work(claim: { readonly token: string; readonly signal: AbortSignal }): Promise<Worked<T>>;
   /** Rows about a failure, in the transaction that marks it. */
   onFailed?(tx: LedgerTransaction, error: unknown): Promise<void>;
-  /** Rows about a claim given back unfinished, in the transaction that releases it. */
-  onReleased?(tx: LedgerTransaction): Promise<void>;
+  /** Rows about a claim given back unfinished, in the transaction that releases it; false: they are another's now. */
+  onReleased?(tx: LedgerTransaction): Promise<boolean>;
   /** Rows to renew beside the claim; false: they are another's now. */
   onRenewed?(tx: LedgerTransaction): Promise<boolean>;
   /** Whether `error` is to be recorded as a failure; otherwise the claim is released. Default: yes. */
@@ -145,6 +145,13 @@ async function settle(
   return same === undefined ? 'lost' : 'before';
 }
 
+/** Ends an entry of ours whose matter has passed to another: nobody would come back to it. */
+async function supersede(tx: LedgerTransaction, options: OnceOptions, token: string): Promise<void> {
+  await sql`update load_log set status = 'skipped', updated_at = now(),
+      payload_meta = payload_meta || '{"superseded": true}'
+    where source = ${options.source} and idempotency_key = ${options.key} and task_id = ${token}`.execute(tx);
+}
+
 /** Renews the claim; false where it is no longer ours. */
 async function renew<T>(
   ledger: Ledger,
@@ -157,7 +164,9 @@ async function renew<T>(
       where source = ${options.source} and idempotency_key = ${options.key}
         and status = 'pending' and task_id = ${token} returning id`.execute(tx);
     if (renewed.rows.length === 0) return false;
-    return (await work.onRenewed?.(tx)) ?? true;
+    const ours = (await work.onRenewed?.(tx)) ?? true;
+    if (!ours) await supersede(tx, options, token);
+    return ours;
   });
 }
 
@@ -172,7 +181,8 @@ async function release<T>(
     const released = await sql`update load_log set updated_at = to_timestamp(0)
       where source = ${options.source} and idempotency_key = ${options.key}
         and status = 'pending' and task_id = ${token} returning id`.execute(tx);
-    if (released.rows.length > 0) await work.onReleased?.(tx);
+    if (released.rows.length === 0) return;
+    if ((await work.onReleased?.(tx)) === false) await supersede(tx, options, token);
   });
 }
 
@@ -231,8 +241,7 @@ export async function processOnce<T>(
     const { status: to = 'success', meta = {} } = worked;
     const result = await settle(tx, options, token, { status: to, durationMs: durationMs(), meta });
     if (result !== 'settled' || worked.write === undefined || (await worked.write(tx))) return result;
-    await sql`update load_log set status = 'skipped', payload_meta = payload_meta || '{"superseded": true}'
-      where source = ${options.source} and idempotency_key = ${options.key}`.execute(tx);
+    await supersede(tx, options, token);
     return 'lost';
   });
   return settled === 'lost' ? { outcome: 'lost' } : { outcome: 'done', value: worked.value };

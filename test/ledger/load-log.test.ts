@@ -213,14 +213,39 @@ describe('processOnce', () => {
 
   test('gives the claim back when it is told to stop, so that the next need not wait', async () => {
     const stop = new AbortController();
+    const begun = Promise.withResolvers<void>();
     const working = processOnce(ledger, options({ signal: stop.signal }), {
-      work: ({ signal }) => systemClock.sleep(20_000, signal).then(() => ({ value: 'never' })),
+      async work({ signal }) {
+        begun.resolve();
+        await systemClock.sleep(20_000, signal);
+        return { value: 'never' };
+      },
     });
-    await systemClock.sleep(50);
+    await begun.promise;
     stop.abort(new Error('stop'));
     await expect(working).rejects.toThrow('stop');
     expect((await entry()).status).toBe('pending');
     expect(await processOnce(ledger, options(), writing('next'))).toEqual({ outcome: 'done', value: 'next' });
+  });
+
+  test.each<[when: string, work: Partial<OnceWork<string>>]>([
+    ['it renews the claim', { onRenewed: async () => false }],
+    ['it gives the claim back', { onReleased: async () => false, isFailure: () => false }],
+  ])('ends the entry of who finds, as %s, that its matter has passed to another', async (_, more) => {
+    const work: OnceWork<string> = {
+      ...writing('never'),
+      async work({ signal }) {
+        if (more.onRenewed === undefined) throw new Error('S3 is away');
+        await systemClock.sleep(20_000, signal);
+        throw new Error('nobody told');
+      },
+      ...more,
+    };
+    const ended = processOnce(ledger, options({ leaseSeconds: 0.3 }), work);
+    if (more.onRenewed === undefined) await expect(ended).rejects.toThrow('S3 is away');
+    else expect(await ended).toEqual({ outcome: 'lost' });
+    expect(await entry()).toMatchObject({ status: 'skipped', payload_meta: { superseded: true } });
+    expect(await rows()).toEqual([]);
   });
 
   test('keeps hostile texts as data', async () => {
