@@ -11,10 +11,11 @@ import { storyOf } from './story.ts';
 import { createTally } from './tally.ts';
 
 /** Seeds that found something once (docs/RELIABILITY.md), and others that make the five differ. */
-const FIXED = [1, 2, 5, 8, 9];
+const FIXED = [2, 9, 10, 26, 35];
 const FRESH = Array.from({ length: 5 }, () => randomInt(1_000_000, 2_000_000_000));
-const LANES = 4;
-const TIMEOUT_MS = 240_000;
+const LANES = 3;
+/** Long enough for a busy machine: ten seeds take some 70 seconds of processor time. */
+const TIMEOUT_MS = 600_000;
 const STORY_LINES = 400;
 
 test(
