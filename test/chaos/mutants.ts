@@ -6,6 +6,9 @@
 
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FaultName } from './faults.ts';
+import type { RequestKind } from './history.ts';
+import type { Plan } from './plan.ts';
 
 export interface Edit {
   /** Below `src`. */
@@ -19,7 +22,26 @@ export interface Mutant {
   readonly edits: readonly Edit[];
   /** The rules of which one at least must be broken. */
   readonly expects: readonly string[];
+  /** Which plans can show the bug at all; default: every one. The others are passed over. */
+  readonly suits?: (plan: Plan) => boolean;
 }
+
+const asks =
+  (kind: RequestKind, least = 1) =>
+  ({ requests }: Plan): boolean =>
+    requests.filter((request) => request.kind === kind).length >= least;
+
+const strikes =
+  (...faults: readonly FaultName[]) =>
+  ({ rules }: Plan): boolean =>
+    rules.some(({ fault }) => faults.includes(fault));
+
+const pauses = ({ deeds, callDeeds }: Plan): boolean =>
+  [...deeds, ...callDeeds].some(({ deed }) => deed === 'pause');
+
+/** Runs, so many of one metric that they may overtake one another. */
+const isBusy = asks('metric', 10);
+const merges = asks('upload', 8);
 
 const CONDITIONAL = 'lake/conditional-write.ts';
 const EXECUTE = 'metric-run/execute.ts';
@@ -49,6 +71,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['early-acknowledgement', 'lost-request'],
+    suits: strikes('internal-error', 'slow-down', 'drop-before', 'drop-after', 'expired-credentials'),
   },
   {
     name: 'drop the If-Match',
@@ -60,6 +83,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['compare-and-set'],
+    suits: asks('upload', 2),
   },
   {
     name: 'treat 409 as "it exists"',
@@ -71,6 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['unsettled-409'],
+    suits: strikes('conflict'),
   },
   {
     name: 'no put-id check on 412',
@@ -82,6 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['metric-facts', 'one-version', 'early-completed', 'agreement', 'current', 'lost-request'],
+    suits: (plan) => strikes('lost-put', 'drop-after')(plan) && asks('metric', 5)(plan),
   },
   {
     name: 'delete superseded files at once',
@@ -93,6 +119,10 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['early-deletion'],
+    suits: (plan) =>
+      asks('compaction', 2)(plan) &&
+      plan.settings.readerGraceSeconds > 0 &&
+      plan.settings.clockStepSeconds === 0,
   },
   {
     name: 'marker before manifest',
@@ -109,6 +139,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['data-first'],
+    suits: asks('metric'),
   },
   {
     name: 'publish before the marker is made',
@@ -120,6 +151,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['early-completed', 'current'],
+    suits: asks('metric'),
   },
   {
     name: 'skip the visibility extension',
@@ -131,6 +163,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['lease'],
+    suits: strikes('very-late', 'stalled-read'),
   },
   {
     name: 'ignore a lost lease',
@@ -142,11 +175,13 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['lease'],
+    suits: (plan) => pauses(plan) || strikes('early-visibility', 'redelivered')(plan),
   },
   {
     name: 'forget file ids, so that names are used again',
     edits: [{ file: PLAN, from: 'nextFileId: proposal.nextFileId,', to: 'nextFileId: manifest.nextFileId,' }],
     expects: ['warm-steps', 'written-once'],
+    suits: merges,
   },
   {
     name: 'lose a dead letter',
@@ -158,6 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['dead-letters'],
+    suits: asks('poison'),
   },
   {
     name: "drop current's never-back guard",
@@ -169,6 +205,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['current'],
+    suits: (plan) => isBusy(plan) && (pauses(plan) || plan.rules.length > 0),
   },
   {
     name: 'take a lost compare-and-set for won',
@@ -185,6 +222,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['early-completed', 'tier-union'],
+    suits: merges,
   },
   {
     name: 'keep the ceased row of equal key and time',
@@ -196,6 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['tier-union'],
+    suits: merges,
   },
   {
     name: 'call any upload to a taken slot unchanged',
@@ -203,6 +242,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: 'hot-tier/upload.ts', from: 'if (mayBeSame && sameContent(', to: 'if (true || sameContent(' },
     ],
     expects: ['hot-outcome'],
+    suits: asks('upload', 8),
   },
   {
     name: 'divide by zero',
@@ -214,6 +254,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['metric-oracle'],
+    suits: isBusy,
   },
   {
     name: 'keep what a changed file wrote before',
@@ -225,6 +266,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['ingest-rows'],
+    suits: ({ files }) => files.some(({ at }) => at > 0),
   },
   {
     name: 'have the loser of the marker leave current alone',
@@ -236,6 +278,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
     expects: ['current'],
+    suits: (plan) =>
+      asks('metric', 5)(plan) && (pauses(plan) || strikes('early-visibility', 'redelivered')(plan)),
   },
 ];
 
