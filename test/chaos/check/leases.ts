@@ -1,100 +1,76 @@
 /**
- * The lease on a message (`lease`): who works on a message for longer than it stays invisible renews it in
- * time, and who was told that the lease is gone tells nothing more of the request.
+ * The lease on a message (`lease`): who works on a message for longer than it stays invisible renews it,
+ * and an attempt that has lost its lease comes to no end of its own.
+ *
+ * A machine that is short of time makes a process late, for seconds. So lateness alone is no violation:
+ * what a worker did is held against what else it did meanwhile.
  */
 
 import type { Call, ProcessLife, Violation } from '../history.ts';
-import { type Facts, parseObject, type Request, violation } from './facts.ts';
+import { type Delivery, type Facts, grouped, parseObject, violation } from './facts.ts';
 
 const RULE = 'lease';
-/** What a busy machine may add to a worker's times, in milliseconds. */
-const SLACK_MS = 1_500;
-/** An event that was on its way when the lease was lost may still arrive. */
-const ON_ITS_WAY_MS = 500;
+/** Heartbeats are twice as frequent as renewals: between so many of them a renewal was due. */
+const MANY_BEATS = 5;
+/** How an attempt may end whose lease is lost; a refusal (`failed`) is told whoever else may tell it too. */
+const GIVEN_UP: ReadonlySet<unknown> = new Set(['lease_lost', 'shutdown', 'retry', 'exhausted', 'failed']);
 
 export function checkLeases(facts: Facts): Violation[] {
   const { calls, processes } = facts.history;
   const lives = new Map(processes.map((life) => [life.name, life]));
-  const renewals = new Map<string, Call[]>();
-  const heardAt = new Map<string, number>();
-  for (const call of calls) {
-    if (call.service !== 'sqs') continue;
-    if (call.operation === 'ReceiveMessage') {
-      for (const handle of handlesIn(call)) heardAt.set(handle, call.endedAt);
-    } else if (call.operation === 'ChangeMessageVisibility' && call.worker !== 'proxy') {
-      const handle = String(parseObject(call.body)?.ReceiptHandle);
-      renewals.set(handle, [...(renewals.get(handle) ?? []), call]);
-    }
-  }
-  return facts.deliveries.flatMap((delivery) => {
-    const { receiptHandle, worker, messageId } = delivery;
-    const life = lives.get(worker);
-    const request = facts.requestOfMessage.get(messageId);
-    const heard = heardAt.get(receiptHandle);
-    if (life === undefined || request === undefined || heard === undefined) return [];
-    const own = renewals.get(receiptHandle) ?? [];
-    const deletions = facts.acknowledgements.filter((ack) => ack.receiptHandle === receiptHandle);
-    return [
-      ...checkRenewed(facts, life, messageId, heard, deletions[0]?.deletedAt, own),
-      ...checkStopped(facts, request, worker, own),
-    ];
-  });
-}
-
-function handlesIn({ answer }: Call): string[] {
-  const messages = parseObject(answer)?.Messages;
-  return Array.isArray(messages)
-    ? messages.map((message: { ReceiptHandle?: unknown }) => String(message.ReceiptHandle))
-    : [];
+  const renewals = grouped(
+    calls.filter(({ operation, worker }) => operation === 'ChangeMessageVisibility' && worker !== 'proxy'),
+    ({ body }) => String(parseObject(body)?.ReceiptHandle),
+  );
+  const unrenewed = facts.acknowledgements.flatMap((ack) =>
+    checkRenewed(facts, lives.get(ack.worker), ack, renewals.get(ack.receiptHandle) ?? []),
+  );
+  return [...unrenewed, ...processes.flatMap(checkEnds)];
 }
 
 function checkRenewed(
-  { history }: Facts,
-  life: ProcessLife,
-  messageId: string,
-  heard: number,
-  deletedAt: number | undefined,
+  { history, publishes, requestOfMessage }: Facts,
+  life: ProcessLife | undefined,
+  ack: Delivery & { readonly deletedAt: number },
   renewals: readonly Call[],
 ): Violation[] {
-  if (deletedAt === undefined) return [];
-  const lease = history.settings.visibilitySeconds * 1_000;
-  const times = [heard, ...renewals.map(({ at }) => at).toSorted((a, b) => a - b), deletedAt];
-  const gap = times.findIndex((at, i) => i > 0 && at - times[i - 1]! > lease + SLACK_MS);
-  if (gap < 0) return [];
-  // A process that was stopped renews nothing; nor does one whose renewals are held up.
-  const paused = life.deeds.some(({ at }) => at <= times[gap]!);
-  const held = renewals.some(
-    ({ at, endedAt }) => at <= times[gap - 1]! && endedAt > times[gap - 1]! + lease / 3,
+  const request = requestOfMessage.get(ack.messageId);
+  // Of several messages of one request it cannot be told whose beat it is.
+  if (life === undefined || request?.messages.length !== 1) return [];
+  const beats = publishes.filter(
+    ({ id, worker, type, sentAt }) =>
+      id === request.id &&
+      worker === ack.worker &&
+      type.endsWith('_heartbeat') &&
+      sentAt > ack.at &&
+      sentAt < ack.deletedAt,
   );
-  if (paused || held) return [];
-  const detail = `${life.name} worked on message ${messageId} from ${times[gap - 1]} to ${times[gap]} without a renewal; it stays invisible for ${lease} ms`;
-  return [violation(RULE, detail)];
+  const lease = history.settings.visibilitySeconds * 1_000;
+  for (const [i, last] of beats.entries()) {
+    const first = beats[i - MANY_BEATS + 1];
+    if (first === undefined || last.sentAt - first.sentAt < lease / 2) continue;
+    if (renewals.some(({ at, endedAt }) => endedAt >= first.sentAt && at <= last.sentAt)) continue;
+    const detail = `${life.name} worked on message ${ack.messageId} of ${request.id}, with heartbeats from ${first.sentAt} to ${last.sentAt} and no renewal among them; it stays invisible for ${lease} ms`;
+    return [violation(RULE, detail)];
+  }
+  return [];
 }
 
-/** After a refused renewal, no end is told by that attempt. */
-function checkStopped(
-  facts: Facts,
-  request: Request,
-  worker: string,
-  renewals: readonly Call[],
-): Violation[] {
-  const refused = renewals.find(
-    ({ status, carriedOut, fault }) => !carriedOut && status >= 400 && status < 500 && fault === undefined,
-  );
-  if (refused === undefined) return [];
-  const again = request.messages
-    .flatMap(({ messageId }) => facts.deliveriesOf.get(messageId) ?? [])
-    .filter((delivery) => delivery.worker === worker);
-  // Of several attempts in one process it cannot be told whose event it is.
-  if (again.length > 1) return [];
-  const late = facts.completed
-    .get(request.id)
-    ?.find((event) => event.worker === worker && event.sentAt > refused.endedAt + ON_ITS_WAY_MS);
-  if (late === undefined) return [];
-  return [
-    violation(
-      RULE,
-      `${worker} was told at ${refused.endedAt} that its lease on ${request.id} is gone, and told its end at ${late.sentAt}`,
-    ),
-  ];
+/** An end that is at hand when the lease is lost comes at once; a job that goes on takes its time. */
+const AT_HAND_MS = 1_000;
+
+/** By its own log: what the worker knew, and how long it went on. */
+function checkEnds({ name, log, deeds }: ProcessLife): Violation[] {
+  if (deeds.some(({ deed }) => deed === 'clock')) return [];
+  const lost = new Map<string, number>();
+  return log.flatMap((line) => {
+    const attempt = `${String(line.message_id)}, attempt ${String(line.attempt)}`;
+    const at = Date.parse(String(line.time));
+    if (String(line.msg).startsWith('the lease is lost')) lost.set(attempt, at);
+    const since = at - (lost.get(attempt) ?? at);
+    if (!String(line.msg).startsWith('request ') || GIVEN_UP.has(line.outcome) || since <= AT_HAND_MS)
+      return [];
+    const detail = `${name} lost its lease on message ${attempt}, and ended it ${since} ms later as ${String(line.outcome)}`;
+    return [violation(RULE, detail)];
+  });
 }

@@ -151,18 +151,25 @@ testPlants([
     'a job that outlasts its lease unrenewed',
     'lease',
     ({ history }) => {
-      const deletion = find(history, isCall('DeleteMessage', 'message-1'));
-      set(deletion, { at: 60_000, carriedOutAt: 60_001, endedAt: 60_002 });
+      const beat = find(history, isEvent('_heartbeat', METRIC));
+      const { at } = find(history, isCall('DeleteMessage', 'message-0'));
+      set(find(history, isCall('DeleteMessage', 'message-0')), {
+        at: at + 60_000,
+        carriedOutAt: at + 60_001,
+      });
+      for (let i = 1; i < 8; i++)
+        history.calls.push({ ...beat, at: at + i * 500, carriedOutAt: at + i * 500 + 1 });
     },
   ],
   [
-    'an end told after the lease was gone',
+    'an end in spite of a lost lease',
     'lease',
-    (scribe) => {
-      const body = JSON.stringify({ QueueUrl: '/', ReceiptHandle: 'handle-message-1' });
-      const call = { service: 'sqs', operation: 'ChangeMessageVisibility', body } as const;
-      const refused = scribe.call({ ...call, carriedOut: false, status: 400 });
-      set(find(scribe.history, isEvent('_completed', 'upload-0')), { at: refused.endedAt + 1_000 });
+    ({ history }) => {
+      const attempt = { message_id: 'message-0', attempt: 1 };
+      history.processes[0]!.log.push(
+        { ...attempt, time: '2026-01-02T00:00:00.000Z', msg: 'the lease is lost: another worker has it' },
+        { ...attempt, time: '2026-01-02T00:00:02.000Z', msg: 'request succeeded', outcome: 'succeeded' },
+      );
     },
   ],
   ['a run that does not settle', 'settled', ({ history }) => set(history.settled, { inTime: false })],
