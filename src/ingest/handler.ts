@@ -28,11 +28,11 @@ import type { EventPublisher } from '../events/publisher.ts';
 import type { Lake } from '../lake/lake.ts';
 import type { ThreadPool } from '../lake/thread-pool.ts';
 import type { Ledger } from '../ledger/database.ts';
-import { countRun, endRun, refuseRun, storedResult } from '../ledger/run-ledger.ts';
+import { endRun, refuseRun, storedResult } from '../ledger/run-ledger.ts';
 import type { Answer, Handler, Job, JobContext } from '../worker/handler.ts';
 import { compileGlob } from './glob.ts';
 import type { ProcessObserver } from './process-files.ts';
-import { executeRun, interpretationOf, type RunPlaces } from './run.ts';
+import { executeRun, type RunPlaces } from './run.ts';
 import type { IngestSettings } from './settings.ts';
 
 export interface IngestParts {
@@ -150,15 +150,10 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
         },
       ).catch(async (error: unknown) => await refused(error, signal));
       const event = ingestCompleted(identity, result);
-      const scope = {
-        ingestionId: request.ingestionId,
-        runId: request.requestId,
-        interpretation: interpretationOf(request),
-        leaseSeconds: settings.leaseSeconds,
-      };
-      const counts = await countRun(ledger!, scope, signal);
-      const { discovered, skipped } = result.files;
-      const { status, datasetManifest } = result;
+      const { discovered, skipped, succeeded, failed } = result.files;
+      const { status, datasetManifest, rows, bytes } = result;
+      // What the event tells, not what stands there now: a later run may have taken files over meanwhile.
+      const counts = { succeeded, failed, rows, bytes };
       const told = await endRun(
         ledger!,
         request.requestId,
