@@ -25,6 +25,8 @@ const ROWS: Row[] = [
 const DENIED = { kind: 'fail', status: 403, code: 'AccessDenied' } as const;
 /** Of a completion: nothing else makes an upload be given up in mid-way. */
 const INVALID_PART = { kind: 'fail', status: 400, code: 'InvalidPart' } as const;
+/** Millions of rows on a machine that does other things too. */
+const PATIENCE_MS = 120_000;
 /** Enough for output that goes up in parts: they do not compress. */
 const MANY = 1_300_000;
 
@@ -102,97 +104,114 @@ describe('under the policy', () => {
     expect(await worker.get('/readyz')).toMatchObject({ status: 200 });
   });
 
-  test('metric runs are carried out: small ones, one in parts, one whose first attempt is undone', async () => {
-    expect(await metric('small')).toMatchObject({ status: 'SUCCESS' });
-    // Of an input that is not there S3 must say 404, not 403.
-    expect(await metric('missing', { manifestPath: 'datasets/none/current/manifest.json' })).toMatchObject({
-      error: expect.stringContaining('does not exist'),
-    });
-    const many = `SELECT make_timestamptz(i * 1000000) AS obs_time, random() AS value FROM range(${MANY}) t(i)`;
-    await scene.put('datasets/many/projections/A/a.parquet', await parquetOf(many));
-    await scene.put('datasets/many/projections/B/b.parquet', await parquetOf(many));
-    await scene.manifest('many', { series_codes: ['A', 'B'], parquet_files: ['A/a.parquet', 'B/b.parquet'] });
-    const broken = scene.traffic.fault(
-      { operation: 'CompleteMultipartUpload', key: /^metrics\// },
-      INVALID_PART,
-      1,
-    );
-    expect(await metric('broken', { inputs: { many: ['A', 'B'] } })).toMatchObject({ status: 'FAILURE' });
-    expect(broken.count).toBe(1);
-    const unread = scene.traffic.fault(
-      { operation: 'GetObject', key: /^metrics\/unread\/.*metrics\.parquet$/ },
-      DENIED,
-      1,
-    );
-    expect(await metric('unread')).toMatchObject({ status: 'SUCCESS' });
-    expect(unread.count).toBe(1);
-  });
-
-  test('uploads and compactions are carried out, in parts too, and superseded files deleted', async () => {
-    const columns = `'m' || i AS "InstanceType", 'r' AS "Region", 'a' AS "AZ", '2026-01-01 00:00:00' AS "Time", random() AS "SpotPrice", random() AS "OndemandPrice", random() AS "IF"`;
-    await putRaw('many.parquet', await parquetOf(`SELECT ${columns} FROM range(400000) t(i)`));
-    const changed = { uri: `s3://${raw}/many.parquet` };
-
-    const hot = scene.traffic.fault(
-      { operation: 'CompleteMultipartUpload', key: /^parquet_cp_hot\// },
-      INVALID_PART,
-      1,
-    );
-    expect(await tier(uploadRequest('hot-broken', 0, { changed }))).toMatchObject({ status: 'FAILURE' });
-    expect(hot.count).toBe(1);
-    expect(await tier(uploadRequest('hot-many', 0, { changed }))).toMatchObject({ outcome: 'uploaded' });
-    for (let slot = 1; slot < 8; slot++) {
-      expect(await tier(uploadRequest(`hot-${slot}`, slot, { compact: slot === 7 }))).toMatchObject({
-        outcome: 'uploaded',
+  test(
+    'metric runs are carried out: small ones, one in parts, one whose first attempt is undone',
+    async () => {
+      expect(await metric('small')).toMatchObject({ status: 'SUCCESS' });
+      // Of an input that is not there S3 must say 404, not 403.
+      expect(await metric('missing', { manifestPath: 'datasets/none/current/manifest.json' })).toMatchObject({
+        error: expect.stringContaining('does not exist'),
       });
-    }
-    const warm = scene.traffic.fault(
-      { operation: 'CompleteMultipartUpload', key: /^parquet_warm\// },
-      INVALID_PART,
-      1,
-    );
-    const month = (requestId: string, mode: string) =>
-      tier(compactionRequest(requestId, { month: '2026-01', mode }));
-    await month('warm-broken', 'full');
-    expect(warm.count).toBe(1);
-    // Whose compaction it was does not matter: that of the upload, or this one.
-    expect(await month('warm-full', 'full')).toMatchObject({ status: 'SUCCESS' });
-    await tier(uploadRequest('hot-8', 8));
-    expect(await month('warm-catch-up', 'catch_up')).toMatchObject({ outcome: 'added' });
-    await tier(uploadRequest('hot-9', 9));
-    expect(await month('warm-again', 'full')).toMatchObject({ outcome: 'compacted' });
-    await tier(uploadRequest('hot-10', 10));
-    await month('warm-last', 'catch_up');
-  });
+      const many = `SELECT make_timestamptz(i * 1000000) AS obs_time, random() AS value FROM range(${MANY}) t(i)`;
+      const file = await parquetOf(many);
+      for (const path of ['A/a.parquet', 'B/b.parquet'])
+        await scene.put(`datasets/many/projections/${path}`, file);
+      await scene.manifest('many', {
+        series_codes: ['A', 'B'],
+        parquet_files: ['A/a.parquet', 'B/b.parquet'],
+      });
+      const broken = scene.traffic.fault(
+        { operation: 'CompleteMultipartUpload', key: /^metrics\// },
+        INVALID_PART,
+        1,
+      );
+      expect(await metric('broken', { inputs: { many: ['A', 'B'] } })).toMatchObject({ status: 'FAILURE' });
+      expect(broken.count).toBe(1);
+      const unread = scene.traffic.fault(
+        { operation: 'GetObject', key: /^metrics\/unread\/.*metrics\.parquet$/ },
+        DENIED,
+        1,
+      );
+      expect(await metric('unread')).toMatchObject({ status: 'SUCCESS' });
+      expect(unread.count).toBe(1);
+    },
+    PATIENCE_MS,
+  );
 
-  test('an ingest run is carried out, in parts too', async () => {
-    const many = `SELECT strftime(make_timestamp(i * 1000000), '%Y-%m-%dT%H:%M:%SZ') AS time, 'A' AS series, random() AS value FROM range(${MANY}) t(i)`;
-    await putRaw('in/many.parquet', await parquetOf(many));
-    await putRaw('in/bad.csv', 'time,series,value\nnever,A,1\n');
-    const parts = { source: { prefix: `s3://${raw}/in/` }, mapping: LONG };
-    const broken = scene.traffic.fault(
-      { operation: 'CompleteMultipartUpload', key: /^datasets\// },
-      INVALID_PART,
-      1,
-    );
-    const first = await ingest(scene, parts, 60_000);
-    expect(broken.count).toBe(1);
-    expect(first).toMatchObject({ status: 'FAILURE', error: { code: 'OUTPUT_WRITE_ERROR' } });
-    expect(await ingest(scene, parts, 60_000)).toMatchObject({
-      status: 'PARTIAL',
-      files: { succeeded: 1, failed: 1 },
-    });
-    // Another commits just before: the version of the one that lost is removed.
-    const current = 'datasets/d/current/manifest.json';
-    let others = 0;
-    scene.traffic.add(async ({ when, request: { operation, key } }) => {
-      if (when === 'after' || operation !== 'PutObject' || key !== current || others++ > 0) return;
-      await scene.put(current, Buffer.concat([await scene.get(current), Buffer.from('\n')]));
-    });
-    await putRaw('in/more.csv', 'time,series,value\n2026-01-01,A,1\n');
-    expect(await ingest(scene, parts, 60_000)).toMatchObject({ files: { succeeded: 1 } });
-    expect(others).toBe(2);
-  });
+  test(
+    'uploads and compactions are carried out, in parts too, and superseded files deleted',
+    async () => {
+      const columns = `'m' || i AS "InstanceType", 'r' AS "Region", 'a' AS "AZ", '2026-01-01 00:00:00' AS "Time", random() AS "SpotPrice", random() AS "OndemandPrice", random() AS "IF"`;
+      await putRaw('many.parquet', await parquetOf(`SELECT ${columns} FROM range(400000) t(i)`));
+      const changed = { uri: `s3://${raw}/many.parquet` };
+
+      const hot = scene.traffic.fault(
+        { operation: 'CompleteMultipartUpload', key: /^parquet_cp_hot\// },
+        INVALID_PART,
+        1,
+      );
+      expect(await tier(uploadRequest('hot-broken', 0, { changed }))).toMatchObject({ status: 'FAILURE' });
+      expect(hot.count).toBe(1);
+      expect(await tier(uploadRequest('hot-many', 0, { changed }))).toMatchObject({ outcome: 'uploaded' });
+      for (let slot = 1; slot < 8; slot++) {
+        expect(await tier(uploadRequest(`hot-${slot}`, slot, { compact: slot === 7 }))).toMatchObject({
+          outcome: 'uploaded',
+        });
+      }
+      const warm = scene.traffic.fault(
+        { operation: 'CompleteMultipartUpload', key: /^parquet_warm\// },
+        INVALID_PART,
+        1,
+      );
+      const month = (requestId: string, mode: string) =>
+        tier(compactionRequest(requestId, { month: '2026-01', mode }));
+      await month('warm-broken', 'full');
+      expect(warm.count).toBe(1);
+      // Whose compaction it was does not matter: that of the upload, or this one.
+      expect(await month('warm-full', 'full')).toMatchObject({ status: 'SUCCESS' });
+      await tier(uploadRequest('hot-8', 8));
+      expect(await month('warm-catch-up', 'catch_up')).toMatchObject({ outcome: 'added' });
+      await tier(uploadRequest('hot-9', 9));
+      expect(await month('warm-again', 'full')).toMatchObject({ outcome: 'compacted' });
+      await tier(uploadRequest('hot-10', 10));
+      await month('warm-last', 'catch_up');
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'an ingest run is carried out, in parts too',
+    async () => {
+      const many = `SELECT strftime(make_timestamp(i * 1000000), '%Y-%m-%dT%H:%M:%SZ') AS time, 'A' AS series, random() AS value FROM range(${MANY}) t(i)`;
+      await putRaw('in/many.parquet', await parquetOf(many));
+      await putRaw('in/bad.csv', 'time,series,value\nnever,A,1\n');
+      const parts = { source: { prefix: `s3://${raw}/in/` }, mapping: LONG };
+      const broken = scene.traffic.fault(
+        { operation: 'CompleteMultipartUpload', key: /^datasets\// },
+        INVALID_PART,
+        1,
+      );
+      const first = await ingest(scene, parts, 60_000);
+      expect(broken.count).toBe(1);
+      expect(first).toMatchObject({ status: 'FAILURE', error: { code: 'OUTPUT_WRITE_ERROR' } });
+      await putRaw('in/many.parquet', await parquetOf(`${many} LIMIT 10`));
+      expect(await ingest(scene, parts, 60_000)).toMatchObject({
+        status: 'PARTIAL',
+        files: { succeeded: 1, failed: 1 },
+      });
+      // Another commits just before: the version of the one that lost is removed.
+      const current = 'datasets/d/current/manifest.json';
+      let others = 0;
+      scene.traffic.add(async ({ when, request: { operation, key } }) => {
+        if (when === 'after' || operation !== 'PutObject' || key !== current || others++ > 0) return;
+        await scene.put(current, Buffer.concat([await scene.get(current), Buffer.from('\n')]));
+      });
+      await putRaw('in/more.csv', 'time,series,value\n2026-01-01,A,1\n');
+      expect(await ingest(scene, parts, 60_000)).toMatchObject({ files: { succeeded: 1 } });
+      expect(others).toBe(2);
+    },
+    PATIENCE_MS,
+  );
 
   test('what is no request goes to the dead-letter queue', async () => {
     await scene.send('hello', { group: 'poison', deduplication: 'poison' });
