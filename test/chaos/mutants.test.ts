@@ -5,30 +5,45 @@ import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { MUTANTS, occurrences, plantMutant } from './mutants.ts';
+import { MUTANTS, mutantFiles, mutated, plantMutant } from './mutants.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+const TIMEOUT_MS = 120_000;
 
-test.each(MUTANTS)('$name replaces texts that occur once', async ({ edits }) => {
-  for (const edit of edits) expect([edit.from, await occurrences(ROOT, edit)]).toEqual([edit.from, 1]);
-});
-
-test('a planted mutant is a copy of the sources that differs in its files alone, and can be run', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'tidemill-mutants-'));
-  try {
-    for (const [i, mutant] of MUTANTS.entries()) {
-      const target = join(directory, String(i));
-      await plantMutant(ROOT, target, mutant);
-      for (const file of new Set(mutant.edits.map((edit) => edit.file))) {
-        const planted = await readFile(join(target, 'src', file), 'utf8');
-        expect(planted).not.toBe(await readFile(join(ROOT, 'src', file), 'utf8'));
-        expect(() => stripTypeScriptTypes(planted)).not.toThrow();
-      }
+test.each(MUTANTS)(
+  '$name: each text occurs once in its file, and what comes of it can be run',
+  async (mutant) => {
+    for (const [file, text] of await mutantFiles(ROOT, mutant)) {
+      expect(text).not.toBe(await readFile(join(ROOT, 'src', file), 'utf8'));
+      expect(() => stripTypeScriptTypes(text)).not.toThrow();
     }
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  },
+);
+
+test('a text that is not there, or there twice, is no place for a bug', () => {
+  const edit = (from: string) => [{ file: 'a.ts', from, to: 'x' }];
+  expect(() => mutated('a b b', edit('c'))).toThrow('a.ts holds 0 times: c');
+  expect(() => mutated('a b b', edit('b'))).toThrow('a.ts holds 2 times: b');
+  expect(mutated('a b b', edit('a'))).toBe('x b b');
 });
+
+test(
+  'a planted mutant is a copy of the sources, with its bug in it',
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'tidemill-mutants-'));
+    const [mutant] = MUTANTS;
+    const source = (root: string, file: string) => readFile(join(root, 'src', file), 'utf8');
+    try {
+      await plantMutant(ROOT, directory, mutant!);
+      for (const [file, text] of await mutantFiles(ROOT, mutant!))
+        expect(await source(directory, file)).toBe(text);
+      expect(await source(directory, 'main.ts')).toBe(await source(ROOT, 'main.ts'));
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  },
+  TIMEOUT_MS,
+);
 
 test('there are the mutants that the checker is to be proven by, each with a name of its own', () => {
   expect(MUTANTS.length).toBeGreaterThanOrEqual(12);

@@ -66,8 +66,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: LIFE,
-        from: "if (delivery.attempt < lastAttempt) return { fate: await retryLater(delivery, logger), outcome: 'retry' };",
-        to: "if (delivery.attempt < lastAttempt) return { fate: 'acknowledge', outcome: 'retry' };",
+        from: "return { fate: await retryLater(delivery, logger), outcome: 'retry' };",
+        to: "return { fate: 'acknowledge', outcome: 'retry' };",
       },
     ],
     expects: ['early-acknowledgement', 'lost-request'],
@@ -283,25 +283,37 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-/** How often a text occurs in a source file. */
-export async function occurrences(root: string, { file, from }: Edit): Promise<number> {
-  return (await readFile(join(root, 'src', file), 'utf8')).split(from).length - 1;
+/** A file's text with a mutant's edits in it; throws where one of them does not occur once. */
+export function mutated(text: string, edits: readonly Edit[]): string {
+  return edits.reduce((before, { file, from, to }) => {
+    const parts = before.split(from);
+    if (parts.length !== 2) throw new Error(`${file} holds ${parts.length - 1} times: ${from}`);
+    return parts.join(to);
+  }, text);
+}
+
+/** A mutant's files, and what is to be in each; from the sources below `root`. */
+export async function mutantFiles(root: string, { edits }: Mutant): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>();
+  for (const file of new Set(edits.map((edit) => edit.file))) {
+    const text = await readFile(join(root, 'src', file), 'utf8');
+    files.set(
+      file,
+      mutated(
+        text,
+        edits.filter((edit) => edit.file === file),
+      ),
+    );
+  }
+  return files;
 }
 
 /** Copies the sources of `root` to `target`, the mutant's bug in them; they run with the modules of `root`. */
-export async function plantMutant(root: string, target: string, { edits }: Mutant): Promise<void> {
+export async function plantMutant(root: string, target: string, mutant: Mutant): Promise<void> {
+  const files = await mutantFiles(root, mutant);
   await mkdir(target, { recursive: true });
   await cp(join(root, 'src'), join(target, 'src'), { recursive: true });
   await cp(join(root, 'package.json'), join(target, 'package.json'));
   await symlink(join(root, 'node_modules'), join(target, 'node_modules'));
-  for (const edit of edits) {
-    if ((await occurrences(target, edit)) !== 1)
-      throw new Error(`${edit.file} does not hold once: ${edit.from}`);
-    const path = join(target, 'src', edit.file);
-    // A function, since a text may hold what `replace` takes for a pattern.
-    await writeFile(
-      path,
-      (await readFile(path, 'utf8')).replace(edit.from, () => edit.to),
-    );
-  }
+  for (const [file, text] of files) await writeFile(join(target, 'src', file), text);
 }

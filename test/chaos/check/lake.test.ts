@@ -183,6 +183,13 @@ testPlants([
     },
   ],
   [
+    'a run whose data one delivery wrote twice',
+    'one-version',
+    (scribe) => {
+      scribe.put(`metrics/m/${OTHER}/data/metrics.parquet`, 'x', { 'tidemill-run-id': METRIC });
+    },
+  ],
+  [
     'a version that is named and has no marker',
     'one-version',
     (scribe) => {

@@ -68,7 +68,7 @@ function checkEnds({ name, log, deeds }: ProcessLife): Violation[] {
     const at = Date.parse(String(line.time));
     if (String(line.msg).startsWith('the lease is lost')) lost.set(attempt, at);
     const since = at - (lost.get(attempt) ?? at);
-    if (!String(line.msg).startsWith('request ') || GIVEN_UP.has(line.outcome) || since <= AT_HAND_MS)
+    if (!String(line.msg).startsWith('request ') || GIVEN_UP.has(line.outcome) || !(since > AT_HAND_MS))
       return [];
     const detail = `${name} lost its lease on message ${attempt}, and ended it ${since} ms later as ${String(line.outcome)}`;
     return [violation(RULE, detail)];

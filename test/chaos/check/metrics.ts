@@ -16,6 +16,7 @@ import {
   errorCode,
   type Facts,
   firstWrite,
+  grouped,
   type Json,
   parseObject,
   type Request,
@@ -35,7 +36,8 @@ const SCHEMA = ['obs_time TIMESTAMP WITH TIME ZONE', 'value DOUBLE'];
 export async function checkMetrics(facts: Facts, lake: Lake): Promise<Violation[]> {
   const found: Violation[] = [];
   for (const request of facts.requests.values()) {
-    if (request.kind === 'metric') found.push(...(await checkRun(facts, lake, request)));
+    if (request.kind !== 'metric') continue;
+    found.push(...(await checkRun(facts, lake, request)), ...checkAttempts(facts, request));
   }
   return [...found, ...(await checkBases(facts, lake))];
 }
@@ -64,6 +66,23 @@ async function checkRun(facts: Facts, lake: Lake, request: Request): Promise<Vio
   if (wrong.length > 0)
     return wrong.map((detail) => violation('metric-facts', `metric ${request.id}: ${detail}`));
   return await checkOutput(facts, lake, request, keys, manifest);
+}
+
+/** A delivery writes a version's data once: a write whose answer was lost is found to be its own. */
+function checkAttempts(facts: Facts, request: Request): Violation[] {
+  const base = metricKeys(request.body, facts.history.bucket)?.base ?? '';
+  const own = [...facts.writes].flatMap(([key, writes]) =>
+    key.startsWith(base) && key.endsWith('/data/metrics.parquet')
+      ? writes.filter(({ call }) => call.headers['x-amz-meta-tidemill-run-id'] === request.id)
+      : [],
+  );
+  const deliveries = request.messages.flatMap(({ messageId }) => facts.deliveriesOf.get(messageId) ?? []);
+  return [...grouped(own, ({ worker }) => worker)].flatMap(([worker, writes]) => {
+    const times = deliveries.filter((delivery) => delivery.worker === worker).length;
+    if (writes.length <= times) return [];
+    const detail = `${worker} was delivered run ${request.id} ${times} times, and wrote the data of ${writes.map(({ key }) => key).join(', ')}`;
+    return [violation('one-version', detail)];
+  });
 }
 
 /** The codes with which a run must fail, or undefined where it must succeed. */
