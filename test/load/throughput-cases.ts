@@ -202,7 +202,9 @@ async function groups({ say }: LoadOptions): Promise<LoadReport> {
       lines: [
         `${MANY_GROUPS * EACH} small metric runs at once, ${EACH} in each of ${MANY_GROUPS} groups, sent in turn: ` +
           `${figures(all.perSecond)} a second, the last done after ${figures(lastSeconds)} s. ${outOfOrder.length} groups ` +
-          'were served out of their order. A place is how far from its place in the order of sending a request was done.',
+          'were served out of their order. A place is how far from its place in the order of sending a request was done: ' +
+          'the embedded SQS hands out from the earliest group that has a message ready, so that both requests of a ' +
+          'group follow each other, and the worker takes what it is handed.',
         '',
         ...table(
           ['', 'p5', 'p50', 'p95', 'most'],
