@@ -140,7 +140,7 @@ const MUTATIONS: readonly Mutation[] = [
           text.slice(0, at),
           text.slice(at),
           text.slice(0, at) + text.slice(at + 1),
-          text.repeat(1 + Math.floor(2 ** (random() * 12))).slice(0, 400_000),
+          text.repeat(Math.min(1 + 400_000 / (text.length + 1), 1 + 2 ** (random() * 12))),
           text.toUpperCase(),
           ` ${text} `,
         ]),
