@@ -42,6 +42,8 @@ const pauses = ({ deeds, callDeeds }: Plan): boolean =>
 /** Runs, so many of one metric that they may overtake one another. */
 const isBusy = asks('metric', 10);
 const merges = asks('upload', 8);
+const fullMerges = ({ requests }: Plan): number =>
+  requests.filter(({ body }) => body.includes('full')).length;
 
 const CONDITIONAL = 'lake/conditional-write.ts';
 const EXECUTE = 'metric-run/execute.ts';
@@ -118,11 +120,8 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'for (const key of superseded) pending.set(key, { key, notBefore: 0 });',
       },
     ],
-    expects: ['early-deletion'],
-    suits: (plan) =>
-      asks('compaction', 2)(plan) &&
-      plan.settings.readerGraceSeconds > 0 &&
-      plan.settings.clockStepSeconds === 0,
+    expects: ['warm-steps', 'early-deletion'],
+    suits: (plan) => plan.settings.readerGraceSeconds > 0 && fullMerges(plan) > 1,
   },
   {
     name: 'marker before manifest',

@@ -189,6 +189,7 @@ function compaction(
     month: 1,
     revision,
     next_file_id: nextId,
+    last_updated: '2026-01-01T23:59:59Z',
     processed_slots: [[0, slots - 1]],
     pending_deletions: pending.map((name) => ({ key: `${WARM}${name}`, not_before: '2026-01-02T00:00:00Z' })),
     levels: { ...(level0.length > 0 ? { 0: level0 } : {}), ...(level1.length > 0 ? { 1: level1 } : {}) },

@@ -201,6 +201,15 @@ testPlants([
     },
   ],
   [
+    'a superseded file that may be deleted at once',
+    'warm-steps',
+    (scribe) => {
+      rewrite(scribe, isRevision(3), (json) =>
+        set((json.pending_deletions as Json[])[0]!, { not_before: '2026-01-01T23:59:59Z' }),
+      );
+    },
+  ],
+  [
     'a deletion at once',
     'early-deletion',
     ({ history }) => {

@@ -26,12 +26,14 @@ export async function checkWarm(facts: Facts, lake: Lake, hot: HotTables): Promi
     if (place?.name !== 'manifest.json') continue;
     const sequence = sequenceOf(writes);
     months.set(`${place.provider} ${place.month}`, sequence);
-    found.push(...checkSteps(key, place, sequence));
+    found.push(...checkSteps(facts, key, place, sequence));
     found.push(...checkDeletions(facts, place, sequence));
     found.push(...(await checkSnapshot(lake, hot, key, place, sequence)));
   }
   return [...found, ...checkCompactions(facts, months)];
 }
+
+const SECOND = 1000;
 
 interface Manifest {
   readonly m: number;
@@ -39,6 +41,7 @@ interface Manifest {
   readonly next_file_id: number;
   readonly levels: Readonly<Record<string, readonly Json[]>>;
   readonly processed_slots: readonly (readonly [number, number])[];
+  readonly last_updated: string;
   readonly pending_deletions: readonly { readonly key: string; readonly not_before: string }[];
 }
 
@@ -50,7 +53,12 @@ function slotsOf({ processed_slots }: Manifest): Set<number> {
   );
 }
 
-function checkSteps(key: string, place: WarmPlace, writes: readonly Write[]): Violation[] {
+function checkSteps(
+  { history }: Facts,
+  key: string,
+  place: WarmPlace,
+  writes: readonly Write[],
+): Violation[] {
   const found: Violation[] = [];
   for (const [i, write] of writes.entries()) {
     const bad = (detail: string) =>
@@ -75,19 +83,21 @@ function checkSteps(key: string, place: WarmPlace, writes: readonly Write[]): Vi
     const slots = slotsOf(now);
     const lost = [...slotsOf(before)].filter((slot) => !slots.has(slot));
     if (lost.length > 0) bad(`the slots ${shown(lost)} are no longer processed`);
-    const pending = new Set(now.pending_deletions.map((entry) => entry.key));
+    const pending = new Map(now.pending_deletions.map((entry) => [entry.key, Date.parse(entry.not_before)]));
+    // By the clock of who wrote it, which sets both times.
+    const earliest = Date.parse(now.last_updated) + history.settings.readerGraceSeconds * SECOND;
     for (const [level, files] of Object.entries(before.levels)) {
       if (level === '0') continue;
       const given = files.map(({ file }) => String(file)).filter((name) => !names.includes(name));
       for (const name of given) {
-        if (!pending.has(`${place.folder}${name}`)) bad(`${name} is given up and not listed for deletion`);
+        const notBefore = pending.get(`${place.folder}${name}`);
+        if (notBefore === undefined) bad(`${name} is given up and not listed for deletion`);
+        else if (notBefore < earliest) bad(`${name} is given up, and readers have less than their grace`);
       }
     }
   }
   return found;
 }
-
-const SECOND = 1000;
 
 /** Deletions of the month's files: only of what was given up, and late enough. */
 function checkDeletions(

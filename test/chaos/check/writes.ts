@@ -145,58 +145,38 @@ function checkNamed(facts: Facts, write: Write): Violation[] {
   });
 }
 
-/** A writer may need so long for the tries it has, in milliseconds. */
-const PATIENCE_MS = 15_000;
 /** Tries of one conditional write, the SDK's own among them: whoever had fewer was not done. */
 const FEW_TRIES = 4;
+/** So soon after it, what is done to a process may end a write, in milliseconds. */
+const SOON_MS = 5_000;
 
-/** After a 409, its writer tries again, unless it was disturbed or the key turned out to be another's. */
+/**
+ * After a 409 its writer looks at the object or sends the write again. Who does neither took it for an
+ * answer, unless its process or its lease ended the job.
+ */
 function checkConflicts(facts: Facts): Violation[] {
   const { calls, processes } = facts.history;
   const lives = new Map(processes.map((life) => [life.name, life]));
-  const puts = calls.filter(
-    ({ service, operation, key }) => service === 's3' && operation === 'PutObject' && key !== undefined,
-  );
-  const found: Violation[] = [];
-  for (const call of puts) {
-    if (call.status !== 409 && call.fault !== 'conflict') continue;
-    const putId = call.headers['x-amz-meta-tidemill-put-id'];
+  const putIdOf = ({ headers }: Call) => headers['x-amz-meta-tidemill-put-id'];
+  const s3 = calls.filter(({ service, key }) => service === 's3' && key !== undefined);
+  return s3.flatMap((call) => {
+    const isConflict = call.status === 409 || call.fault === 'conflict';
+    const putId = putIdOf(call);
     const life = lives.get(call.worker);
-    if (putId === undefined || life === undefined || isDisturbed(life, call, calls)) continue;
-    const tries = puts.filter((put) => put.headers['x-amz-meta-tidemill-put-id'] === putId);
-    if (tries.some(({ at }) => at > call.endedAt) || tries.length >= FEW_TRIES) continue;
-    if (isTaken(facts, call)) continue;
-    found.push(
-      violation(
-        'unsettled-409',
-        `${call.worker} was told 409 for ${call.key} at ${call.endedAt} (call ${call.seq}) and did not ask again; nothing was settled`,
-      ),
-    );
-  }
-  return found;
+    if (!isConflict || putId === undefined || life === undefined || isDisturbed(life, call)) return [];
+    if (s3.filter((put) => putIdOf(put) === putId).length >= FEW_TRIES) return [];
+    const settles = (next: Call) =>
+      next.worker === call.worker &&
+      next.key === call.key &&
+      next.seq > call.seq &&
+      (next.operation === 'HeadObject' || putIdOf(next) === putId);
+    if (s3.some(settles)) return [];
+    const detail = `${call.worker} was told 409 for ${call.key} at ${call.endedAt} (call ${call.seq}), and neither looked nor asked again; nothing was settled`;
+    return [violation('unsettled-409', detail)];
+  });
 }
 
-/** Whether another's write had decided the matter when, at the latest, the writer looked. */
-function isTaken(facts: Facts, call: Call): boolean {
-  const ifMatch = call.headers['if-match'];
-  const before = (facts.writes.get(call.key!) ?? []).filter(({ at }) => at <= call.endedAt + PATIENCE_MS);
-  if (ifMatch === undefined) return before.length > 0;
-  return before.some((write) => write.ifMatch === unquoted(ifMatch));
-}
-
-/** Whether something else may have ended the writer's job: its process was touched, or its lease. */
-function isDisturbed(life: ProcessLife, call: Call, calls: readonly Call[]): boolean {
-  const until = call.endedAt + PATIENCE_MS;
-  if (life.deeds.some(({ at }) => at <= until)) return true;
-  if (life.endedAt <= until && life.exitCode !== 0) return true;
-  return calls.some(
-    (other) =>
-      other.at <= until &&
-      (other.worker === 'proxy' ||
-        (other.worker === call.worker &&
-          other.fault !== undefined &&
-          other.fault !== 'conflict' &&
-          other.fault !== 'latency' &&
-          other.fault !== 'slow-answer')),
-  );
+function isDisturbed({ deeds, log }: ProcessLife, { at, endedAt }: Call): boolean {
+  if (deeds.some((deed) => deed.at > at - SOON_MS && deed.at < endedAt + SOON_MS)) return true;
+  return log.some(({ msg }) => String(msg).startsWith('the lease is lost'));
 }
