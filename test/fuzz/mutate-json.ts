@@ -46,7 +46,10 @@ function hostileName(random: Random): string {
   return random() < 0.95 ? oneOf(random, HOSTILE_NAMES) : 'n'.repeat(Math.floor(2 ** (random() * 19)));
 }
 
-/** How often to repeat a node, so that the document stays of a size. */
+/**
+ * How often to repeat a node, so that the document stays of a size. Each copy is one of its own: a mutation
+ * of one that all of them share would multiply.
+ */
 function copies(node: JsonNode, random: Random): number {
   const room = MAX_INPUT_BYTES / (textOf(node).length + 16);
   return Math.floor(Math.min(room, 2 ** (random() * 12)));
@@ -83,7 +86,7 @@ const MUTATIONS: readonly Mutation[] = [
     if (members.length === 0) return;
     const [, value] = oneOf(random, members);
     const count = copies(value, random);
-    for (let n = 0; n < count; n++) members.push([`extra-${n}`, value]);
+    for (let n = 0; n < count; n++) members.push([`extra-${n}`, structuredClone(value)]);
   }),
   within('array', ({ items }, random) => {
     if (items.length > 0) items.splice(below(random, items.length), 1);
@@ -95,7 +98,7 @@ const MUTATIONS: readonly Mutation[] = [
     if (items.length === 0) return;
     const item = oneOf(random, items);
     const count = copies(item, random);
-    for (let n = 0; n < count; n++) items.push(item);
+    for (let n = 0; n < count; n++) items.push(structuredClone(item));
   }),
   within('array', ({ items }) => void items.reverse()),
   function wrap(places, random) {
