@@ -51,6 +51,31 @@ const LIFE = 'worker/message-life.ts';
 const COMPACT = 'warm-tier/compact.ts';
 const PLAN = 'warm-tier/plan.ts';
 
+type Row = Readonly<Record<string, unknown>>;
+
+/** Whether uploads hold a living and a ceased row of one key and time. */
+function hasTwins({ requests }: Plan): boolean {
+  const alive = new Map<string, boolean>();
+  for (const { kind, body } of requests) {
+    if (kind !== 'upload' || body.includes('Notification')) continue;
+    const { provider, changed, removed } = JSON.parse(body) as Record<
+      string,
+      { rows?: readonly Row[] } | undefined
+    >;
+    for (const [source, unsaid] of [
+      [changed, false],
+      [removed, true],
+    ] as const) {
+      for (const { InstanceType, Region, AZ, Time, Ceased = unsaid } of source?.rows ?? []) {
+        const identity = JSON.stringify([provider, InstanceType, Region, AZ, Time]);
+        if (alive.has(identity) && alive.get(identity) !== Ceased) return true;
+        alive.set(identity, Ceased === true);
+      }
+    }
+  }
+  return false;
+}
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'acknowledge before the completed event is out',
@@ -231,9 +256,10 @@ export const MUTANTS: readonly Mutant[] = [
         from: 'return flag === TRUE ? 2 : 0;',
         to: 'return flag === TRUE ? 0 : 2;',
       },
+      { file: 'hot-tier/sort-rows.ts', from: 'flag === TRUE ? 2 : 0;', to: 'flag === TRUE ? 0 : 2;' },
     ],
-    expects: ['tier-union'],
-    suits: merges,
+    expects: ['tier-union', 'hot-content'],
+    suits: hasTwins,
   },
   {
     name: 'call any upload to a taken slot unchanged',
