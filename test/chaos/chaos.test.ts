@@ -1,6 +1,7 @@
 /**
- * The short form of the simulator: five seeds that are always the same and five of this moment, which are
- * printed, so that a failure comes again with `npm run chaos -- --seed N`. The long form is `npm run chaos`.
+ * The short form of the simulator: seeds that are always the same and seeds of this moment, which are
+ * printed, so that a failure comes again with `npm run chaos -- --seed N`: five and five where `CI` is set,
+ * two and one for a developer who waits. The long form is `npm run chaos`.
  */
 
 import { randomInt } from 'node:crypto';
@@ -11,15 +12,17 @@ import { storyOf } from './story.ts';
 import { createTally } from './tally.ts';
 
 /** Seeds that found something once (docs/RELIABILITY.md), and others that make the five differ. */
-const FIXED = [2, 9, 10, 26, 35];
-const FRESH = Array.from({ length: 5 }, () => randomInt(1_000_000, 2_000_000_000));
+const REGRESSIONS = [2, 9, 10, 26, 35];
+const [fixed, fresh] = process.env.CI === undefined ? [2, 1] : [5, 5];
+const FIXED = REGRESSIONS.slice(0, fixed);
+const FRESH = Array.from({ length: fresh }, () => randomInt(1_000_000, 2_000_000_000));
 const LANES = 3;
 /** Long enough for a busy machine: ten seeds take some 70 seconds of processor time. */
 const TIMEOUT_MS = 600_000;
 const STORY_LINES = 400;
 
 test(
-  'requests are carried out exactly once while workers are killed and the network fails: five fixed seeds, five fresh',
+  'requests are carried out exactly once while workers are killed and the network fails: seeds of always and of this moment',
   async () => {
     const tally = createTally();
     const complaints: string[] = [];
@@ -43,7 +46,7 @@ test(
     expect(settled.map(({ seed }) => seed).toSorted()).toEqual([...FIXED, ...FRESH].toSorted());
     // A storm that never came would prove nothing.
     const strikes = settled.flatMap(({ faults }) => Object.values(faults));
-    expect(strikes.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(20);
+    expect(strikes.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(2 * settled.length);
   },
   TIMEOUT_MS,
 );
