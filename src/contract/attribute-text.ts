@@ -5,7 +5,7 @@ import { replaceControls } from '../common/control-characters.ts';
 const MAX_LENGTH = 256;
 
 /**
- * `text` as SQS and SNS take it for an attribute: characters that they refuse stand as blanks, it is cut
+ * `text` as SQS and SNS take it for an attribute: what they refuse stands as a blank, it is cut
  * to 256 characters, and an empty one is a dash.
  */
 export function attributeText(text: string): string {
