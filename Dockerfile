@@ -9,22 +9,25 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No package of production has a script to run at installation.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY .ci/build.ts ./.ci/
 COPY src ./src
-RUN node_modules/.bin/tsc -p tsconfig.build.json
-COPY docker/worker ./docker/worker
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
-    && node docker/worker/prune-packages.mjs \
-    && cp docker/worker/check-imports.mjs . \
-    && node check-imports.mjs
+RUN node .ci/build.ts
+# The bundle has all packages in it but two, of which Node loads no more than this.
+WORKDIR /out
+RUN cp -r /app/package.json /app/dist . \
+    && mkdir -p node_modules/parquet-wasm node_modules/piscina \
+    && cd /app/node_modules/parquet-wasm && cp -r node package.json LICENSE* /out/node_modules/parquet-wasm \
+    && cd ../piscina && cp -r dist package.json LICENSE /out/node_modules/piscina \
+    && find /out/node_modules -name '*.ts' -delete
+COPY docker/worker/check-imports.mjs ./
+RUN node check-imports.mjs && rm check-imports.mjs
 
 FROM ${NODE_IMAGE}
 WORKDIR /app
 # Stack traces in the log name the TypeScript sources.
 ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps
-COPY package.json LICENSE ./
-COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/dist ./dist
+COPY LICENSE ./
+COPY --from=build /out ./
 USER node
 EXPOSE 9300
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \

@@ -1,8 +1,12 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DIST } from './test/support/built.ts';
 
 // The processes that tests start by the hundred share what V8 compiled: they start in half the time.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'tidemill-compile-cache');
+
+// Built once, for all suites.
+process.env.TIDEMILL_TEST_DIST = DIST;
 
 // Tests are TypeScript ES modules, compiled by swc; worker threads and child processes that a test
 // starts run the same sources through Node's own type stripping.

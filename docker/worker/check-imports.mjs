@@ -1,13 +1,12 @@
-// Loads every module of dist that is part of the worker, its threads included, and by them every package
-// it uses: one that was pruned too far (prune-packages.mjs) fails the image's build, and no job.
+// Loads the worker as it will lie in the image, its threads included: a package that the bundle has not taken
+// in, and that the image does not have, fails the image's build, and no job.
 
 import { globSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Modules that act when they are loaded, and those that may need packages of development. */
-const NOT_THE_WORKER = /^dist\/(?:main|cli|demo|local)\b/;
-
-const modules = globSync('dist/**/*.js').filter((path) => !NOT_THE_WORKER.test(path));
-if (modules.length === 0) throw new Error('dist holds no modules');
-for (const path of modules) await import(pathToFileURL(path).href);
+const modules = globSync(['dist/*/*thread*.js', 'dist/shared/worker-process-*.js']);
+if (modules.length < 8) throw new Error(`dist holds ${modules.length} of the worker's modules`);
+for (const path of modules) await import(pathToFileURL(resolve(path)).href);
 process.stdout.write(`${modules.length} modules load\n`);
+process.exit(0);

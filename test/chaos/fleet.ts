@@ -6,7 +6,6 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { systemClock } from '../../src/common/clock.ts';
 import { type LaunchedProcess, launch } from '../support/worker-process.ts';
 import type { ProcessLife } from './history.ts';
@@ -22,7 +21,7 @@ export interface FleetOptions {
   /** How many processes there are at a time. */
   readonly size: number;
   readonly environment: Readonly<Record<string, string>>;
-  /** The entry of the sources to run. */
+  /** The entry of the build to run. */
   readonly main: string;
   /** For temporary directories and clocks. */
   readonly directory: string;
@@ -86,6 +85,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     const environment = {
       ...options.environment,
       TMPDIR: temporary,
+      NODE_OPTIONS: '--cpu-prof --cpu-prof-interval 500 --cpu-prof-dir=/tmp/prof2',
       ...(options.clocks
         ? { NODE_OPTIONS: `--import ${PRELOAD.href}`, CHAOS_CLOCK_FILE: clockFile(post) }
         : {}),
@@ -221,9 +221,4 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       return lives.toSorted((a, b) => a.startedAt - b.startedAt);
     },
   };
-}
-
-/** The entry of the worker in a source root, the directory that has `src`. */
-export function mainOf(sourceRoot: string): string {
-  return pathToFileURL(join(sourceRoot, 'src', 'main.ts')).pathname;
 }

@@ -7,7 +7,6 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   DeleteMessageCommand,
   GetQueueAttributesCommand,
@@ -17,9 +16,10 @@ import {
 import pg from 'pg';
 import { machineMonotonic, systemClock } from '../../src/common/clock.ts';
 import { environment, type Resources } from '../../src/local/resources.ts';
+import { builtFrom, DIST } from '../support/built.ts';
 import { readEvents } from '../support/events.ts';
 import { datasetObjects, dumpBucket, give } from './bucket.ts';
-import { type Fleet, mainOf, startFleet } from './fleet.ts';
+import { type Fleet, startFleet } from './fleet.ts';
 import type { DeadLetter, GivenObject, History, SentRequest } from './history.ts';
 import type { Plan, PlannedRequest, ProcessDeed } from './plan.ts';
 import type { AskedDeed } from './proxy-message.ts';
@@ -34,7 +34,6 @@ export interface SimulateOptions {
   readonly settleMs?: number;
 }
 
-const HERE = fileURLToPath(new URL('../..', import.meta.url));
 const MEMORY_LIMIT_KIB = 600 * 1_024;
 const SETTLE_MS = 60_000;
 const LOOK_EVERY_MS = 200;
@@ -44,7 +43,8 @@ let runs = 0;
 
 /** Runs a plan and gives its history, which is in `<directory>/history.json` as well. */
 export async function simulate(plan: Plan, world: World, options: SimulateOptions): Promise<History> {
-  const { directory, sourceRoot = HERE, settleMs = SETTLE_MS } = options;
+  const { directory, sourceRoot, settleMs = SETTLE_MS } = options;
+  const dist = sourceRoot === undefined ? DIST : await builtFrom(sourceRoot);
   const lane = `s${plan.seed}x${++runs}`;
   await mkdir(directory, { recursive: true });
   const { settings } = plan;
@@ -86,7 +86,7 @@ export async function simulate(plan: Plan, world: World, options: SimulateOption
     lane,
     size: plan.workers,
     environment: { ...environment(resources, world.proxy.endpoint), ...workerSettings(plan, database) },
-    main: mainOf(sourceRoot),
+    main: join(dist, 'main.js'),
     directory: join(world.scratch, lane),
     clocks: plan.deeds.some(({ deed }) => deed === 'clock'),
     now,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { makeDirectory, type Ran, runCli } from './run-cli.ts';
+import { CLI, makeDirectory, type Ran, runCli } from './run-cli.ts';
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
 const directory = makeDirectory();
@@ -66,8 +66,7 @@ test('worker names every setting that is wrong and ends with 1', async () => {
 
 test('a reader that has seen enough is no error', async () => {
   const { spawnSync } = await import('node:child_process');
-  const cli = join(import.meta.dirname, '../../src/cli.ts');
-  const command = `"${process.execPath}" "${cli}" help send | head -c 10; echo " \${PIPESTATUS[0]}"`;
+  const command = `"${process.execPath}" "${CLI}" help send | head -c 10; echo " \${PIPESTATUS[0]}"`;
   const { stdout, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
   expect({ stdout, stderr }).toEqual({ stdout: 'Usage: tid 0\n', stderr: '' });
 });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DIST } from '../support/built.ts';
 
 export interface RunOptions {
   readonly cwd: string;
@@ -27,7 +28,7 @@ export interface Running {
   readonly ended: Promise<Ran>;
 }
 
-const CLI = join(import.meta.dirname, '../../src/cli.ts');
+export const CLI = join(DIST, 'cli.js');
 
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const reaching = /^(AWS_|PROMETHEUS_PORT|FORCE_COLOR|NODE_OPTIONS)/;

@@ -1,14 +1,14 @@
-/** The worker as a real process, started from its sources, with its log read and its end awaited. */
+/** The worker as a real process, as it is built, with its log read and its end awaited. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { DIST } from './built.ts';
 import { eventually, type Patience } from './eventually.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const MAIN = join(DIST, 'main.js');
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
 
@@ -74,7 +74,7 @@ export type LaunchedProcess = Omit<WorkerProcess, 'port' | 'get' | 'metrics'>;
 
 /**
  * Starts one whose start may fail: what it says then is in its log and `complaints`.
- * @param main the entry; default that of these sources
+ * @param main the entry; default that of these sources' build
  */
 export function launch(
   name: string,
