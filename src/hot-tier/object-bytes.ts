@@ -4,7 +4,8 @@ import { InvalidRequestError } from '../common/errors.ts';
 import { compressionOf, inflate, readAhead } from '../lake/byte-stream.ts';
 import type { RandomAccess } from '../lake/random-access.ts';
 
-const CHUNK_BYTES = 4 << 20;
+/** Bytes of a read; one that begins with the object gives all of them at its opening. */
+export const CHUNK_BYTES = 4 << 20;
 
 /** What the object is packed with, by its first bytes. */
 export async function packingOf(object: RandomAccess) {

@@ -5,12 +5,12 @@ import { type BucketPolicy, parseLocation } from '../contract/object-location.ts
 import type { RowSource } from '../contract/tier-requests.ts';
 import type { Lake } from '../lake/lake.ts';
 import { readFooter } from '../lake/parquet-footer.ts';
-import { openObject, type RandomAccess } from '../lake/random-access.ts';
+import { openAtStart, openObject, type RandomAccess } from '../lake/random-access.ts';
 import { openFile } from '../lake/tier-file-reader.ts';
 import { CsvRows } from './csv-rows.ts';
 import { JsonLines } from './json-lines.ts';
 import { putJsonRows } from './json-rows.ts';
-import { objectBytes, packingOf } from './object-bytes.ts';
+import { CHUNK_BYTES, objectBytes, packingOf } from './object-bytes.ts';
 import { putParquetRows } from './parquet-rows.ts';
 import type { RowBuilder, SourceRules } from './row-builder.ts';
 import type { HotTierLimits } from './settings.ts';
@@ -51,11 +51,12 @@ async function putObjectRows(
 ): Promise<void> {
   const { lake, policy, limits, signal } = parts;
   const location = parseLocation(uri, `${name}.uri`, policy);
-  const object = await openObject(lake.store, location, { signal, tailBytes: TAIL_BYTES });
   if (format === 'parquet') {
+    const object = await openObject(lake.store, location, { signal, tailBytes: TAIL_BYTES });
     await putParquet(builder, await uncompressed(object, limits, signal), limits);
     return;
   }
+  const object = await openAtStart(lake.store, location, { signal, headBytes: CHUNK_BYTES });
   const isPlain = (await packingOf(object)) === undefined;
   const rows =
     format === 'csv' ? new CsvRows(builder) : new JsonLines(builder, isPlain ? object.size : undefined);

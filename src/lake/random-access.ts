@@ -30,10 +30,30 @@ export async function openObject(
   options: { readonly signal?: AbortSignal | undefined; readonly tailBytes?: number } = {},
 ): Promise<RandomAccess> {
   const { signal, tailBytes = TAIL_BYTES } = options;
-  const name = uriOf(location);
   const opened = await store.getRange(location, { suffix: tailBytes }, { signal });
-  if (opened === undefined) throw new InvalidRequestError('INPUT_READ_ERROR', `${name} does not exist`);
+  if (opened === undefined) throw missing(location);
   return reopenObject(store, { location, etag: opened.etag, size: opened.size, tail: opened.bytes }, signal);
+}
+
+/** As `openObject`, for one that is read from its start on: its first bytes come with the opening, no tail. */
+export async function openAtStart(
+  store: ObjectStore,
+  location: ObjectLocation,
+  { signal, headBytes }: { readonly signal?: AbortSignal | undefined; readonly headBytes: number },
+): Promise<RandomAccess> {
+  const opened = await store.getRange(location, { start: 0, end: headBytes }, { signal });
+  if (opened === undefined) throw missing(location);
+  const { etag, size, bytes: head } = opened;
+  const object = reopenObject(store, { location, etag, size, tail: new Uint8Array(0) }, signal);
+  return {
+    ...object,
+    read: async (start, end) =>
+      end <= head.length ? head.subarray(start, end) : await object.read(start, end),
+  };
+}
+
+function missing(location: ObjectLocation): InvalidRequestError {
+  return new InvalidRequestError('INPUT_READ_ERROR', `${uriOf(location)} does not exist`);
 }
 
 /** What opening an object has found; plain data, so that another thread can go on from it. */
