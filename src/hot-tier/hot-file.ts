@@ -2,33 +2,31 @@
 
 import { sortColumns, type TierProvider } from '../contract/tier-provider.ts';
 import { ROW_GROUP_ROWS, TierFileWriter } from '../lake/tier-file-writer.ts';
-import {
-  type Column,
-  columnOf,
-  sliceRows,
-  type Table,
-  type TextColumn,
-  takeRows,
-} from '../lake/tier-table/table.ts';
+import { type Column, columnOf, type Table, type TextColumn, takeRows } from '../lake/tier-table/table.ts';
 import { distinctRows } from './sort-rows.ts';
 
-/** The table as it is stored: sorted, without rows whose key and time another row has. */
-export function hotTable(table: Table, provider: TierProvider): Table {
-  return takeRows(table, distinctRows(table, sortColumns(provider)));
+/** The rows that are stored, in their order: sorted, without rows whose key and time another row has. */
+export function hotRows(table: Table, provider: TierProvider): Uint32Array {
+  return distinctRows(table, sortColumns(provider));
 }
 
-/** The file of a sorted table, in parts. */
+/** The table as it is stored. */
+export function hotTable(table: Table, provider: TierProvider): Table {
+  return takeRows(table, hotRows(table, provider));
+}
+
+/** The file of rows of a table, in parts. */
 export async function encodeHotFile(
-  sorted: Table,
+  table: Table,
+  rows: Uint32Array,
   provider: TierProvider,
   createdBy: string,
 ): Promise<Uint8Array[]> {
-  const columns = sorted.columns.map(({ name, kind }) => ({ name, kind }));
+  const columns = table.columns.map(({ name, kind }) => ({ name, kind }));
   const writer = new TierFileWriter({ columns, sortedBy: sortColumns(provider), createdBy });
   const parts: Uint8Array[] = [];
-  for (let at = 0; at < sorted.rows; at += ROW_GROUP_ROWS) {
-    const part = sliceRows(sorted, at, Math.min(sorted.rows, at + ROW_GROUP_ROWS));
-    parts.push(...(await writer.rowGroup(part)));
+  for (let at = 0; at < rows.length; at += ROW_GROUP_ROWS) {
+    parts.push(...(await writer.rowGroup(takeRows(table, rows.subarray(at, at + ROW_GROUP_ROWS)))));
   }
   parts.push(...writer.finish());
   return parts;

@@ -18,9 +18,9 @@ import { parseManifest } from '../contract/warm-manifest.ts';
 import type { Lake } from '../lake/lake.ts';
 import { openObject } from '../lake/random-access.ts';
 import { openFile } from '../lake/tier-file-reader.ts';
-import { allocateColumn, columnOf, type Table, type WideColumn } from '../lake/tier-table/table.ts';
+import { allocateColumn, columnOf, type Table, takeRows, type WideColumn } from '../lake/tier-table/table.ts';
 import { TextPool } from '../lake/tier-table/text-pool.ts';
-import { encodeHotFile, hotTable, sameContent } from './hot-file.ts';
+import { encodeHotFile, hotRows, hotTable, sameContent } from './hot-file.ts';
 import { RowBuilder } from './row-builder.ts';
 import { putSource } from './row-source.ts';
 import type { HotTierSettings } from './settings.ts';
@@ -59,7 +59,7 @@ export async function uploadHotFile(input: UploadInput, parts: UploadParts): Pro
     await looking.catch(() => {});
     return { outcome: 'empty', key, rows: 0, bytes: 0 };
   }
-  const sorted = hotTable(table, provider);
+  const rows = hotRows(table, provider);
   progress(SORTED_SHARE);
   const state = await looking;
   if (state === 'closed') {
@@ -69,14 +69,15 @@ export async function uploadHotFile(input: UploadInput, parts: UploadParts): Pro
       { fields: { key } },
     );
   }
-  const body = Buffer.concat(await encodeHotFile(sorted, provider, settings.createdBy));
+  const body = Buffer.concat(await encodeHotFile(table, rows, provider, settings.createdBy));
   signal.throwIfAborted();
-  const written = { key, rows: sorted.rows, bytes: body.length };
+  const written = { key, rows: rows.length, bytes: body.length };
   if (state === 'free') {
     const { requestId } = request;
-    const times = timeRange(sorted, provider.timeColumn);
+    // Rows that were left out are of times that others have.
+    const times = timeRange(table, provider.timeColumn);
     const metadata = hotObjectMetadata({
-      rows: sorted.rows,
+      rows: rows.length,
       ...times,
       requestId,
       requestDigest: input.requestDigest,
@@ -94,7 +95,7 @@ export async function uploadHotFile(input: UploadInput, parts: UploadParts): Pro
       await upload.abort();
     }
   }
-  return await compareWithStored(location, sorted, written, input, parts);
+  return await compareWithStored(location, takeRows(table, rows), written, input, parts);
 }
 
 async function readRows({ request, provider, settings }: UploadInput, parts: UploadParts): Promise<Table> {

@@ -48,8 +48,8 @@ export class TierFileWriter {
   }
 
   /**
-   * Encodes a row group; resolves to its bytes, to be appended to the file. The table has been copied when
-   * the call returns and may be filled anew. Row groups resolve in the order of the calls.
+   * Encodes a row group; resolves to its bytes, to be appended to the file. The table's memory is given away:
+   * nobody else may use it any more. Row groups resolve in the order of the calls.
    */
   rowGroup(table: Table): Promise<Uint8Array[]> {
     if (table.rows === 0) return this.#last.then(() => []);

@@ -15,12 +15,15 @@
  * of the keys in use; independent of the runs' lengths.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnSpec } from '../contract/column-spec.ts';
 import {
   allocateColumn,
   type BooleanColumn,
   type Column,
+  discardColumn,
+  emptyLike,
   gather,
   NULL_FLAG,
   type Table,
@@ -87,7 +90,8 @@ export class Merge {
   readonly #strict: boolean[];
   readonly #tournament: Tournament;
   #slab: Column[];
-  #out: Column[];
+  /** The table that is filled, if one is. */
+  #out: Column[] = [];
   readonly #order: RowOrder;
   readonly #ceased: Uint8Array | undefined;
   readonly #selection: Uint32Array;
@@ -117,10 +121,9 @@ export class Merge {
     this.#keptRow = this.#windowRows * runs.length;
     this.#endRow = this.#keptRow + 1;
     const pools = new Map(spec.columns.map(({ name }) => [name, new TextPool()]));
-    const allocate = (rows: number) =>
-      spec.columns.map((column) => allocateColumn(column, rows, () => pools.get(column.name)!));
-    this.#slab = allocate(this.#endRow + 1);
-    this.#out = allocate(this.#rowGroupRows);
+    this.#slab = spec.columns.map((column) =>
+      allocateColumn(column, this.#endRow + 1, () => pools.get(column.name)!),
+    );
     const order = new RowOrder(this.#keyColumns(), this.#column(spec.time) as WideColumn, this.#endRow + 1);
     const at = new Int32Array(runs.length).fill(this.#endRow);
     this.#order = order;
@@ -137,10 +140,18 @@ export class Merge {
   }
 
   /**
-   * Merges. Each table is valid until the next is asked for. The runs are not closed here.
+   * Merges, once. Each table's memory is the caller's own. The runs are not closed here.
    * Throws what a run throws, and INPUT_READ_ERROR for a run out of order.
    */
   async *tables(): AsyncGenerator<Table, void, undefined> {
+    try {
+      yield* this.#merge();
+    } finally {
+      for (const column of [...this.#slab, ...this.#out]) discardColumn(column);
+    }
+  }
+
+  async *#merge(): AsyncGenerator<Table, void, undefined> {
     await Promise.all(this.#runs.map((run) => run.available()));
     for (const run of this.#runs.keys()) await this.#refill(run);
     this.#tournament.start();
@@ -149,14 +160,17 @@ export class Merge {
       this.#copySelected();
       if (step === 'refill') {
         this.#keepLast();
+        await setImmediate(); // What has come meanwhile is heard: bytes, and encoders that want work.
         await this.#refill(this.#tournament.winner);
         this.#tournament.replay();
         continue;
       }
       if (this.#outRows > 0) {
         this.#rowsWritten += this.#outRows;
-        yield { rows: this.#outRows, columns: this.#out };
+        const table = { rows: this.#outRows, columns: this.#out };
+        this.#out = [];
         this.#outRows = 0;
+        yield table;
       }
       if (step === 'done') return;
       this.#sortOutTexts();
@@ -258,6 +272,7 @@ export class Merge {
 
   #copySelected(): void {
     if (this.#selected === 0) return;
+    if (this.#out.length === 0) this.#out = this.#slab.map((column) => emptyLike(column, this.#rowGroupRows));
     this.#slab.forEach((source, i) => {
       gather(source, this.#selection, this.#selected, this.#out[i]!, this.#outRows);
     });
@@ -286,7 +301,6 @@ export class Merge {
       for (const run of this.#runs.keys()) this.#recode(column, this.#at[run]!, this.#end[run]!, moved, pool);
       this.#recode(column, this.#keptRow, this.#keptRow + 1, moved, pool);
       this.#slab[i] = { ...column, pool };
-      this.#out[i] = { ...(this.#out[i] as TextColumn), pool };
     }
     this.#order.replaceKeys(this.#keyColumns());
     this.#order.refresh();

@@ -23,7 +23,7 @@ export const hotSide: Side = {
   nodeOptions: AS_POOL_THREAD,
   async run(root, dir) {
     const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
-    const { encodeHotFile, hotTable } = await load<HotFile>('src/hot-tier/hot-file.ts');
+    const { encodeHotFile, hotRows } = await load<HotFile>('src/hot-tier/hot-file.ts');
     const { JsonLines } = await load<Lines>('src/hot-tier/json-lines.ts');
     const { RowBuilder } = await load<Rows>('src/hot-tier/row-builder.ts');
     const contract = await load<Provider>('src/contract/tier-provider.ts');
@@ -43,12 +43,13 @@ export const hotSide: Side = {
       lines.end();
       builder.end();
       const read = performance.now();
-      const sorted = hotTable(builder.finish().table, aws);
+      const { table } = builder.finish();
+      const rows = hotRows(table, aws);
       const ordered = performance.now();
-      writeFileSync(output, Buffer.concat(await encodeHotFile(sorted, aws, 'tidemill')));
+      writeFileSync(output, Buffer.concat(await encodeHotFile(table, rows, aws, 'tidemill')));
       const done = performance.now();
       const steps = { 'read ms': read - started, 'sort ms': ordered - read, 'encode ms': done - ordered };
-      return { seconds: (done - started) / 1000, rows: sorted.rows, steps };
+      return { seconds: (done - started) / 1000, rows: rows.length, steps };
     }
 
     for (let i = 0; i < WARM_UPS; i++) await pass();

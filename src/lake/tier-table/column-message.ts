@@ -1,10 +1,9 @@
 /**
- * A column of a row group as an encoder is given it: a copy, so that the table may be filled anew, in typed
- * arrays that can be transferred. Nulls are taken out of the values; texts go as a dictionary of those that
- * come up, which their codes tell without looking at a byte.
+ * A column of a row group as an encoder is given it: in the column's own memory, which is not the column's any
+ * more and can be transferred. Nulls are taken out of the values; texts go as a dictionary of those that come
+ * up, which their codes tell without looking at a byte.
  */
 
-import { discard } from '../../common/discard.ts';
 import type { WideKind } from '../../contract/column-spec.ts';
 import { type BooleanColumn, type Column, NULL_FLAG, type TextColumn, type WideColumn } from './table.ts';
 
@@ -39,57 +38,51 @@ export interface BooleanMessage extends AnyMessage {
 
 export type ColumnMessage = TextMessage | WideMessage | BooleanMessage;
 
-/** The first `rows` rows of a column. */
+/** The first `rows` rows of a column, whose memory is the message's from then on. */
 export function columnMessage(column: Column, rows: number): ColumnMessage {
   if (column.kind === 'text') return textMessage(column, rows);
   return column.kind === 'boolean' ? booleanMessage(column, rows) : wideMessage(column, rows);
 }
 
-/** All arrays of a message. */
-function arraysOf(message: ColumnMessage): (Int32Array | Uint8Array)[] {
-  const { kind, levels } = message;
-  const marks = levels === undefined ? [] : [levels];
-  if (kind === 'text') return [message.indices, message.bytes, message.offsets, ...marks];
-  return [kind === 'boolean' ? message.flags : message.words, ...marks];
-}
-
 /** The memory of a message, for its transfer. */
 export function buffersOf(message: ColumnMessage): ArrayBuffer[] {
-  return arraysOf(message).map(({ buffer }) => buffer as ArrayBuffer);
+  const { kind, levels } = message;
+  const marks = levels === undefined ? [] : [levels];
+  const arrays =
+    kind === 'text'
+      ? [message.indices, message.bytes, message.offsets]
+      : [kind === 'boolean' ? message.flags : message.words];
+  return [...arrays, ...marks].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 /** Gives back the memory of a message, which nobody may use any more. */
 export function discardMessage(message: ColumnMessage): void {
-  for (const array of arraysOf(message)) discard(array);
+  for (const buffer of buffersOf(message)) if (!buffer.detached) buffer.transfer(0);
 }
 
 function wideMessage({ name, kind, words, valid }: WideColumn, rows: number): WideMessage {
-  const values = countOnes(valid, rows);
-  if (values === rows) return { name, kind, rows, levels: undefined, words: words.slice(0, rows * 2) };
-  const kept = new Int32Array(values * 2);
-  for (let row = 0, to = 0; row < rows; row++) {
-    if (valid[row] === 0) continue;
-    kept[to++] = words[row * 2]!;
-    kept[to++] = words[row * 2 + 1]!;
+  const levels = valid.subarray(0, rows);
+  if (!levels.includes(0)) return { name, kind, rows, levels: undefined, words: words.subarray(0, rows * 2) };
+  let to = 0;
+  for (let row = 0; row < rows; row++) {
+    if (levels[row] === 0) continue;
+    words[to++] = words[row * 2]!;
+    words[to++] = words[row * 2 + 1]!;
   }
-  return { name, kind, rows, levels: valid.slice(0, rows), words: kept };
+  return { name, kind, rows, levels, words: words.subarray(0, to) };
 }
 
 function booleanMessage({ name, kind, flags }: BooleanColumn, rows: number): BooleanMessage {
-  const kept = new Uint8Array(rows);
-  const levels = new Uint8Array(rows);
+  const all = flags.subarray(0, rows);
+  if (!all.includes(NULL_FLAG)) return { name, kind, rows, levels: undefined, flags: all };
+  const levels = all.map((flag) => (flag === NULL_FLAG ? 0 : 1));
   let values = 0;
-  for (let row = 0; row < rows; row++) {
-    if (flags[row] === NULL_FLAG) continue;
-    kept[values++] = flags[row]!;
-    levels[row] = 1;
-  }
-  const isWhole = values === rows;
-  return { name, kind, rows, levels: isWhole ? undefined : levels, flags: kept.slice(0, values) };
+  for (let row = 0; row < rows; row++) if (levels[row] === 1) flags[values++] = flags[row]!;
+  return { name, kind, rows, levels, flags: flags.subarray(0, values) };
 }
 
 function textMessage({ name, kind, pool, codes }: TextColumn, rows: number): TextMessage {
-  const indices = new Int32Array(rows);
+  const levels = codes.subarray(0, rows).includes(0) ? levelsOf(codes, rows) : undefined;
   /** For each code: its index plus 1, 0 for one that has not come up. */
   const known = new Int32Array(pool.size);
   const distinct: number[] = [];
@@ -104,22 +97,18 @@ function textMessage({ name, kind, pool, codes }: TextColumn, rows: number): Tex
       known[code] = index;
       length += pool.lengthOf(code);
     }
-    indices[values++] = index - 1;
+    codes[values++] = index - 1;
   }
   const offsets = new Int32Array(distinct.length + 1);
   const bytes = new Uint8Array(length);
   distinct.forEach((code, i) => {
     offsets[i + 1] = pool.copyTo(code, bytes, offsets[i]!);
   });
-  const texts = { bytes, offsets };
-  if (values === rows) return { name, kind, rows, levels: undefined, indices, ...texts };
-  const levels = new Uint8Array(rows);
-  for (let row = 0; row < rows; row++) levels[row] = codes[row] === 0 ? 0 : 1;
-  return { name, kind, rows, levels, indices: indices.slice(0, values), ...texts };
+  return { name, kind, rows, levels, indices: codes.subarray(0, values), bytes, offsets };
 }
 
-function countOnes(flags: Uint8Array, rows: number): number {
-  let ones = 0;
-  for (let row = 0; row < rows; row++) ones += flags[row]!;
-  return ones;
+function levelsOf(codes: Int32Array, rows: number): Uint8Array {
+  const levels = new Uint8Array(rows);
+  for (let row = 0; row < rows; row++) levels[row] = codes[row] === 0 ? 0 : 1;
+  return levels;
 }

@@ -11,6 +11,7 @@
  * - arrays may be longer than `rows`: what lies behind is no part of the table.
  */
 
+import { discard } from '../../common/discard.ts';
 import type { ColumnSpec, WideKind } from '../../contract/column-spec.ts';
 import type { TextPool } from './text-pool.ts';
 
@@ -55,6 +56,21 @@ export function allocateColumn(spec: ColumnSpec, capacity: number, pool: () => T
   if (kind === 'text') return { name, kind, pool: pool(), codes: new Int32Array(capacity) };
   if (kind === 'boolean') return { name, kind, flags: new Uint8Array(capacity).fill(NULL_FLAG) };
   return { name, kind, words: new Int32Array(capacity * 2), valid: new Uint8Array(capacity) };
+}
+
+/** An empty column of the same kind and, for text, with the same pool. */
+export function emptyLike(column: Column, capacity: number): Column {
+  return allocateColumn(column, capacity, () => (column as TextColumn).pool);
+}
+
+/** Gives back the memory of a column, which nobody may use any more. Its pool stays. */
+export function discardColumn(column: Column): void {
+  if (column.kind === 'text') discard(column.codes);
+  else if (column.kind === 'boolean') discard(column.flags);
+  else {
+    discard(column.words);
+    discard(column.valid);
+  }
 }
 
 /** Makes rows [at, at + rows) of a column null. */
@@ -123,26 +139,11 @@ function gatherWords(
 /** A table of the given rows of `table`, in that order. */
 export function takeRows(table: Table, rows: Uint32Array): Table {
   const columns = table.columns.map((source) => {
-    const pool = () => (source as TextColumn).pool;
-    const target = allocateColumn(source, rows.length, pool);
+    const target = emptyLike(source, rows.length);
     gather(source, rows, rows.length, target, 0);
     return target;
   });
   return { rows: rows.length, columns };
-}
-
-/** Rows [from, to) of a table, on the same memory. */
-export function sliceRows(table: Table, from: number, to: number): Table {
-  const columns = table.columns.map((column): Column => {
-    if (column.kind === 'text') return { ...column, codes: column.codes.subarray(from, to) };
-    if (column.kind === 'boolean') return { ...column, flags: column.flags.subarray(from, to) };
-    return {
-      ...column,
-      words: column.words.subarray(from * 2, to * 2),
-      valid: column.valid.subarray(from, to),
-    };
-  });
-  return { rows: to - from, columns };
 }
 
 /** One value, for people and tests: text, a bigint of an int64 or of microseconds, a double, a boolean, null. */
