@@ -24,8 +24,9 @@ RUN node check-imports.mjs && rm check-imports.mjs
 
 FROM ${NODE_IMAGE}
 WORKDIR /app
-# Stack traces in the log name the TypeScript sources.
-ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps
+# Stack traces in the log name the TypeScript sources. The main thread's young garbage is held to 24 MiB of 96, and
+# glibc to two arenas, which otherwise are eight a core and each keep what was freed in them.
+ENV NODE_ENV=production NODE_OPTIONS="--enable-source-maps --max-semi-space-size=8" MALLOC_ARENA_MAX=2
 COPY LICENSE ./
 COPY --from=build /out ./
 USER node

@@ -30,9 +30,8 @@ const IDLE_MS = 60_000;
 /** Without a limit each thread's heap would hold some hundred megabytes of young garbage. */
 const LIMITS = { maxYoungGenerationSizeMb: 8 } as const;
 
-// Threads allocate batches by the hundred megabytes while their heaps stay small: each such allocation
-// would start an incremental marking that costs more than the collection (measured: half of a run's CPU).
-setFlagsFromString('--no-incremental-marking');
+// What the process was started with is meant for the main thread, and would stand above LIMITS.
+setFlagsFromString('--max-semi-space-size=0');
 
 export function createThreadPool(threads: number, settings: ThreadSettings): ThreadPool {
   const pool = new Piscina({

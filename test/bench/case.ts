@@ -45,4 +45,4 @@ export function ownPeakMb(): number {
  * For a side that does in its main thread what a worker does in a thread of its pool: with as little room for
  * young garbage as src/lake/thread-pool.ts gives those (8 MB: two semi-spaces and a third of their size).
  */
-export const AS_POOL_THREAD: readonly string[] = ['--max-semi-space-size=2', '--no-incremental-marking'];
+export const AS_POOL_THREAD: readonly string[] = ['--max-semi-space-size=2'];

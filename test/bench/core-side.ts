@@ -7,7 +7,6 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { ownPeakMb, type Side } from './case.ts';
 import { seriesFile } from './series-data.ts';
 
@@ -24,8 +23,6 @@ export function coreSide(type: string, expression: unknown): Side {
   return {
     name: 'tidemill core',
     async run(root, dir) {
-      // As the thread pool sets it for the whole process.
-      setFlagsFromString('--no-incremental-marking');
       const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
       const { createDecoderThreads } = await load<Decoders>('src/lake/decoder-threads.ts');
       const { encodeSeries } = await load<Encoder>('src/lake/series-encoder.ts');

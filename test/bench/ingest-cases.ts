@@ -9,7 +9,6 @@ import { createWriteStream, existsSync, mkdirSync, openSync, readSync, rmSync, s
 import { dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { type BenchCase, ownPeakMb, type Side } from './case.ts';
 import { duckdbSide } from './duckdb-side.ts';
 
@@ -83,7 +82,6 @@ function localLake(out: string) {
 const ours: Side = {
   name: 'tidemill ingest',
   async run(root, dir) {
-    setFlagsFromString('--no-incremental-marking');
     const { loadFile } = (await import(
       pathToFileURL(join(root, 'src/ingest/load-file.ts')).href
     )) as LoadFile;

@@ -74,6 +74,9 @@ const SENDERS = 8;
 const SETTINGS = {
   WORKER_HEARTBEAT_INTERVAL_SECONDS: '30',
   WORKER_RETRY_FIRST_SECONDS: '5',
+  // As the Dockerfile sets them.
+  MALLOC_ARENA_MAX: '2',
+  NODE_OPTIONS: '--enable-source-maps --max-semi-space-size=8',
 };
 
 async function openAws({ hooks, visibilityTimeout }: StageOptions) {
