@@ -11,7 +11,7 @@ process.env.TIDEMILL_TEST_DIST = DIST;
 // Tests are TypeScript ES modules, compiled by swc; worker threads and child processes that a test
 // starts run the same sources through Node's own type stripping.
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/plain-environment.js',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/container/'],
