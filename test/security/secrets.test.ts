@@ -6,6 +6,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { eventually } from '../support/eventually.ts';
 import { completed, ingest, ingestRequest } from '../support/ingest-scene.ts';
 import { plainRequest, v1Request } from '../support/metric-requests.ts';
 import { openPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -74,8 +75,9 @@ async function start(at: Scene, settings: Readonly<Record<string, string>>): Pro
 async function whileRefused<T>(which: Which, work: () => Promise<T>): Promise<T> {
   const fault = scene.traffic.fault(which, SIGNATURE, 2);
   const value = await work();
+  // The poll that brought the work was under way before: the next one fails.
+  await eventually('a refusal', () => fault.count > 0);
   fault.remove();
-  expect(fault.count).toBeGreaterThan(0);
   return value;
 }
 
