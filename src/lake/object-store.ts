@@ -188,6 +188,10 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
         throw new InvalidRequestError('INPUT_READ_ERROR', message);
       }
       if (error instanceof Error && error.name === 'NoSuchKey') return undefined;
+      // An object without bytes has no range of them.
+      if (s3Status(error) === 416 && range !== undefined && ('suffix' in range || range.start === 0)) {
+        return await read(location, undefined, { signal, etag, maxBytes });
+      }
       return fail(error, location, signal);
     }
   }

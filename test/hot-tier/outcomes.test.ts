@@ -76,6 +76,9 @@ describe('an upload', () => {
     expect(await ask(uploadRequest('e', 2, empty))).toMatchObject({ outcome: 'empty', rows: 0, bytes: 0 });
     expect(await scene.keys(hotKey(2))).toEqual([]);
     expect(scene.events.of('e:compaction')).toEqual([]);
+    await scene.put('staging/none.jsonl', Buffer.alloc(0));
+    const changed = { uri: `s3://${scene.resources.bucket}/staging/none.jsonl` };
+    expect(await ask(uploadRequest('e2', 2, { changed }))).toMatchObject({ outcome: 'empty', rows: 0 });
   });
 
   test('that asks for it is compacted, once, however often it is sent', async () => {
