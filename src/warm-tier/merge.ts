@@ -75,6 +75,9 @@ const DEFAULT_TEXTS = 1 << 20;
 /** The bytes of as many texts: above this too they are sorted out. */
 const BYTES_A_TEXT = 32;
 
+/** After as many rows what has come meanwhile is heard: bytes, and encoders that want work. */
+const HEARD_ROWS = 8_192;
+
 /** Why choosing paused: the winner's window is used up, the output is full, or all runs are at their ends. */
 type Pause = 'refill' | 'full' | 'done';
 
@@ -155,12 +158,16 @@ export class Merge {
     await Promise.all(this.#runs.map((run) => run.available()));
     for (const run of this.#runs.keys()) await this.#refill(run);
     this.#tournament.start();
+    let heard = this.#rowsRead;
     for (;;) {
       const step = this.#choose();
       this.#copySelected();
       if (step === 'refill') {
         this.#keepLast();
-        await setImmediate(); // What has come meanwhile is heard: bytes, and encoders that want work.
+        if (this.#rowsRead - heard >= HEARD_ROWS) {
+          heard = this.#rowsRead;
+          await setImmediate();
+        }
         await this.#refill(this.#tournament.winner);
         this.#tournament.replay();
         continue;
