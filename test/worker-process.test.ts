@@ -4,9 +4,11 @@
  */
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { environment } from '../src/local/resources.ts';
 import { plainRequest } from './support/metric-requests.ts';
 import { openRig, type Rig } from './support/rig.ts';
 import type { Scene } from './support/scene.ts';
+import { launch } from './support/worker-process.ts';
 
 const STARTS = Number(process.env.STARTS ?? 3);
 const AT_ONCE = 3;
@@ -27,7 +29,8 @@ test(
     let started = 0;
     const lane = async () => {
       for (let n = started++; n < STARTS; n = started++) {
-        const worker = await scene.worker();
+        // Who stops just when SQS hands it a run keeps it for as long as this.
+        const worker = await scene.worker({ WORKER_VISIBILITY_TIMEOUT_SECONDS: '3' });
         if (n % 3 === 0) {
           const runId = `run-${n}`;
           await scene.send(plainRequest({ runId, metricCode: runId }));
@@ -54,4 +57,19 @@ test('a second signal ends it at once, with code 130', async () => {
   worker.signal('SIGTERM');
   expect(await worker.exit).toEqual({ code: 130, signal: null });
   hold.release();
+});
+
+test('a signal that comes while it loads its modules ends it with code 0, before it has begun anything', async () => {
+  // Sends it as soon as anything listens for it.
+  const preload = `
+    process.on('newListener', (name) => {
+      if (name === 'SIGTERM') process.nextTick(() => process.kill(process.pid, name));
+    });`;
+  const worker = launch('early', {
+    ...environment(scene.resources),
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(preload)}`,
+  });
+  expect(await worker.exit).toEqual({ code: 0, signal: null });
+  expect(worker.log).toEqual([]);
+  expect(worker.complaints()).toBe('');
 });

@@ -40,11 +40,14 @@ export function checkProcesses({ history }: Facts): Violation[] {
 const wasKilled = ({ deeds }: ProcessLife): boolean => deeds.some(({ deed }) => deed === 'kill');
 
 function checkExit(life: ProcessLife): Violation[] {
-  const { name, exitCode, exitSignal, deeds } = life;
+  const { name, exitCode, exitSignal, deeds, log } = life;
   const ended = exitCode === null ? `by ${exitSignal ?? 'nothing known'}` : `with code ${exitCode}`;
   if (wasKilled(life)) return [];
-  if (exitCode === 0 && deeds.some(({ deed }) => deed === 'drain')) return [];
-  const why = deeds.some(({ deed }) => deed === 'drain') ? 'it was drained' : 'nobody told it to';
+  const wasDrained = deeds.some(({ deed }) => deed === 'drain');
+  // Before its first line runs a program hears no signal, and Node ends by it.
+  const hadBegun = exitSignal !== 'SIGTERM' || log.length > 0;
+  if (wasDrained && (exitCode === 0 || !hadBegun)) return [];
+  const why = wasDrained ? 'it was drained' : 'nobody told it to';
   return [violation('exit', `${name} ended ${ended}; ${why}`)];
 }
 

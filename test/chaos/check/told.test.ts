@@ -176,6 +176,11 @@ testPlants([
   ['a message that waits at the end', 'settled', ({ history }) => set(history.settled, { waiting: 1 })],
   ['a message in flight at the end', 'settled', ({ history }) => set(history.settled, { inFlight: 1 })],
   ['a drained process that ends badly', 'exit', ({ history }) => set(history.processes[0]!, { exitCode: 1 })],
+  [
+    'a drained process that ends by the signal',
+    'exit',
+    ({ history }) => set(history.processes[0]!, { exitCode: null, exitSignal: 'SIGTERM' }),
+  ],
   ['a process that ends on its own', 'exit', ({ history }) => set(history.processes[0]!, { deeds: [] })],
   [
     'an unhandled rejection',
