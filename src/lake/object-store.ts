@@ -19,7 +19,7 @@ import { InvalidRequestError, messageOf, RetryableError } from '../common/errors
 import { retry } from '../common/retry.ts';
 import { type ObjectLocation, uriOf } from '../contract/object-location.ts';
 import type { LakeObserver } from './request-observer.ts';
-import { s3Failure, s3Status } from './s3-failure.ts';
+import { isPassing, s3Failure, s3Status } from './s3-failure.ts';
 
 /** What S3 says of an object beside its bytes. */
 export interface ObjectFacts {
@@ -229,7 +229,7 @@ export function createObjectStore(client: S3Client, observer: LakeObserver): Obj
         );
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
-        if (s3Status(error) === 404) return;
+        if (s3Status(error) === 404 && !isPassing(error)) return;
         throw s3Failure(error, 'write', `Failed to delete ${uriOf(location)}`);
       }
     },

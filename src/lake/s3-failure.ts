@@ -1,7 +1,8 @@
 /**
  * What an S3 failure means: decided by the error's name and status, never by its message.
  *
- * Retryable: throttled, 5xx, timeouts, connections lost, credentials that expired and will be renewed.
+ * Retryable: throttled, 5xx, timeouts, connections lost, answers that broke off, credentials that expired and
+ * will be renewed.
  * Everything else (access denied, no such bucket) will be answered the same way next time.
  */
 
@@ -53,10 +54,16 @@ export function s3Status(error: unknown): number | undefined {
 /** What the SDK calls an answer that names no error: one to a HEAD, which has no body. */
 const NAMELESS = new Set(['Unknown', 'UnknownError']);
 
+/** Whether the error is what S3 answered; else its answer broke off, and only its status is known. */
+function isAnswer(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && '$fault' in error;
+}
+
 export function isPassing(error: unknown): boolean {
   const name = s3ErrorName(error);
   if (PASSING_NAMES.has(name)) return true;
   const status = s3Status(error);
+  if (status !== undefined && !isAnswer(error)) return true;
   // S3 answers 400 to an expired token: a HEAD that is refused so may be refused for that.
   if (status === 400 && NAMELESS.has(name)) return true;
   if (status === undefined) return !(error instanceof TypeError || error instanceof RangeError);

@@ -8,10 +8,20 @@ export type Answer =
   | 'stalls at once'
   | 'stalls in mid-body'
   | 'has no length'
-  | 'promises too much';
+  | 'promises too much'
+  | 'breaks off a 404'
+  | 'breaks off a 403';
 
 const BODY = Buffer.from('0123456789');
 const HEADERS = { etag: '"e"', 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' } as const;
+
+/** A refusal whose reason nobody gets to read. */
+const breakOff = (status: number) => (response: ServerResponse) => {
+  response
+    .writeHead(status, { 'content-type': 'application/xml', 'content-length': 200 })
+    .write('<?xml version="1.0"?><Error><Co');
+  response.socket?.destroySoon();
+};
 
 const ANSWERS: Readonly<Record<Answer, (response: ServerResponse) => void>> = {
   whole: (response) => response.writeHead(200, { ...HEADERS, 'content-length': 10 }).end(BODY),
@@ -27,6 +37,8 @@ const ANSWERS: Readonly<Record<Answer, (response: ServerResponse) => void>> = {
     response.writeHead(200, { ...HEADERS, 'content-length': 11 }).write(BODY);
     response.socket?.destroySoon();
   },
+  'breaks off a 404': breakOff(404),
+  'breaks off a 403': breakOff(403),
 };
 
 export interface StallingS3 {
