@@ -4,7 +4,7 @@
  * - `compare-and-set`: each write of a manifest that is replaced follows from its predecessor by If-Match,
  *   the first by If-None-Match; what lies there at the end is the last of that chain;
  * - `written-once`: every other object is created under the condition that none is there, and its name is
- *   not used again (but for versions that nobody had named);
+ *   not used again (but for versions that nobody had named, and warm files that no manifest ever names);
  * - `data-first`: what a manifest or marker names was carried out before it;
  * - `unsettled-409`: a 409 settles nothing: its writer asks again, and does not take it for an answer.
  */
@@ -79,7 +79,7 @@ function checkOnce(facts: Facts, key: string, writes: readonly Write[]): Violati
   for (const [i, again] of writes.entries()) {
     if (i === 0 || (again.putId !== undefined && again.putId === first.putId)) continue;
     const removed = facts.removals.get(key)?.some(({ at }) => at >= first.at && at <= again.at) ?? false;
-    if (removed && isUnnamedVersion(facts, key, again)) continue;
+    if (removed && (isUnnamedVersion(facts, key, again) || isUnnamedFile(facts, key))) continue;
     const what = removed ? 'was removed and its name used again' : 'was written over';
     found.push(
       violation(
@@ -106,6 +106,17 @@ function isUnnamedVersion(facts: Facts, key: string, again: Write): boolean {
     }
   }
   return true;
+}
+
+/**
+ * A warm file that no manifest has in a level, before or after: it was written for plans that came to nothing.
+ * A worker that read the month before it was given up may write one of its name, and then loses.
+ */
+function isUnnamedFile(facts: Facts, key: string): boolean {
+  const warm = parseWarmKey(key);
+  if (warm === undefined) return false;
+  const manifests = facts.writes.get(`${warm.folder}manifest.json`) ?? [];
+  return !manifests.some((write) => namedBy(write, facts.history.bucket).includes(key));
 }
 
 /** The keys that an object's text names; each must have been there before it. */
