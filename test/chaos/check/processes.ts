@@ -43,7 +43,10 @@ function checkExit(life: ProcessLife): Violation[] {
   const { name, exitCode, exitSignal, deeds, log } = life;
   const ended = exitCode === null ? `by ${exitSignal ?? 'nothing known'}` : `with code ${exitCode}`;
   if (wasKilled(life)) return [];
-  const wasDrained = deeds.some(({ deed }) => deed === 'drain');
+  const drains = deeds.filter(({ deed }) => deed === 'drain').length;
+  // A second signal ends it at once, with 130.
+  if (drains > 1 && exitCode === 130) return [];
+  const wasDrained = drains > 0;
   // Before its first line runs a program hears no signal, and Node ends by it.
   const hadBegun = exitSignal !== 'SIGTERM' || log.length > 0;
   if (wasDrained && (exitCode === 0 || !hadBegun)) return [];

@@ -177,6 +177,11 @@ testPlants([
   ['a message in flight at the end', 'settled', ({ history }) => set(history.settled, { inFlight: 1 })],
   ['a drained process that ends badly', 'exit', ({ history }) => set(history.processes[0]!, { exitCode: 1 })],
   [
+    'a process drained once that ends as if twice',
+    'exit',
+    ({ history }) => set(history.processes[0]!, { exitCode: 130 }),
+  ],
+  [
     'a drained process that ends by the signal',
     'exit',
     ({ history }) => set(history.processes[0]!, { exitCode: null, exitSignal: 'SIGTERM' }),
