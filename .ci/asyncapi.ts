@@ -4,6 +4,7 @@
  */
 
 import { writeFileSync } from 'node:fs';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { EVENT_SCHEMAS } from '../src/contract/event-schemas.ts';
 import { ingestRunSchema } from '../src/contract/ingest-run.ts';
@@ -70,26 +71,9 @@ function documentOf(): object {
   };
 }
 
-/** A value of JSON as YAML: blocks of two blanks; names and texts quoted as JSON does, which YAML reads as well. */
-function yamlOf(value: unknown, indent: string): string {
-  if (typeof value !== 'object' || value === null) return ` ${JSON.stringify(value)}\n`;
-  if (Array.isArray(value)) {
-    if (value.length === 0) return ' []\n';
-    const items = value.map((item) => `${indent}-${yamlOf(item, `${indent}  `).replace(/^\n\s*/, ' ')}`);
-    return `\n${items.join('')}`;
-  }
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  if (fields.length === 0) return ' {}\n';
-  const lines = fields.map(([name, field]) => {
-    const shown = /^[A-Za-z_][\w]*$/.test(name) ? name : JSON.stringify(name);
-    return `${indent}${shown}:${yamlOf(field, `${indent}  `)}`;
-  });
-  return `\n${lines.join('')}`;
-}
-
 /** The text of docs/asyncapi.yaml. */
 export function asyncApi(): string {
-  return `# Written by \`npm run asyncapi\` from src/contract.\n${yamlOf(documentOf(), '').trimStart()}`;
+  return `# Written by \`npm run asyncapi\` from src/contract.\n${stringify(documentOf(), { lineWidth: 0, aliasDuplicateObjects: false })}`;
 }
 
 if (import.meta.main) writeFileSync(ASYNCAPI, asyncApi());

@@ -12,22 +12,23 @@ const count = z.int().min(0);
 const moment = z.iso.datetime();
 const identity = z.string().nullable().describe('null where an invalid request did not tell it');
 const failure = z.strictObject({ code: z.enum(ERROR_CODES), message: z.string().max(4_096) });
-const progress = { progress: z.number().min(0).max(1), ts: moment };
 /** Of an event that would be too long for SNS: what was cut, with the length that it had. */
 const truncated = z.record(z.string(), count).optional();
 
 const metric = { schema: z.literal(METRIC_RUN_V1).optional(), runId: identity, metricCode: identity };
 
-const metricRunStarted = z.strictObject({
-  type: z.literal('metric_run_started'),
-  ...metric,
-  startedAt: moment,
-});
-const metricRunHeartbeat = z.strictObject({
-  type: z.literal('metric_run_heartbeat'),
-  ...metric,
-  ...progress,
-});
+function started(type: string, ids: z.ZodRawShape) {
+  return z.strictObject({ type: z.literal(type), ...ids, startedAt: moment });
+}
+function heartbeat(type: string, ids: z.ZodRawShape) {
+  return z.strictObject({
+    type: z.literal(type),
+    ...ids,
+    progress: z.number().min(0).max(1),
+    ts: moment,
+  });
+}
+
 const metricRunCompleted = z.union([
   z.strictObject({
     type: z.literal('metric_run_completed'),
@@ -49,13 +50,6 @@ const metricRunCompleted = z.union([
 const tier = { requestId: identity, provider: identity };
 const succeeded = { status: z.literal('SUCCESS') };
 const failed = { status: z.literal('FAILURE'), error: failure, truncated };
-
-function started(type: string) {
-  return z.strictObject({ type: z.literal(type), ...tier, startedAt: moment });
-}
-function heartbeat(type: string) {
-  return z.strictObject({ type: z.literal(type), ...tier, ...progress });
-}
 
 const hotUploadCompleted = z.union([
   z.strictObject({
@@ -81,16 +75,6 @@ const compactionCompleted = z.union([
 ]);
 
 const ingest = { requestId: identity, ingestionId: identity };
-const ingestRunStarted = z.strictObject({
-  type: z.literal('ingest_run_started'),
-  ...ingest,
-  startedAt: moment,
-});
-const ingestRunHeartbeat = z.strictObject({
-  type: z.literal('ingest_run_heartbeat'),
-  ...ingest,
-  ...progress,
-});
 const ingestRunCompleted = z.union([
   z.strictObject({
     type: z.literal('ingest_run_completed'),
@@ -128,17 +112,17 @@ const projectionUpdate = z.strictObject({
 
 /** Every event, by its type. */
 export const EVENT_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
-  metric_run_started: metricRunStarted,
-  metric_run_heartbeat: metricRunHeartbeat,
+  metric_run_started: started('metric_run_started', metric),
+  metric_run_heartbeat: heartbeat('metric_run_heartbeat', metric),
   metric_run_completed: metricRunCompleted,
-  hot_upload_started: started('hot_upload_started'),
-  hot_upload_heartbeat: heartbeat('hot_upload_heartbeat'),
+  hot_upload_started: started('hot_upload_started', tier),
+  hot_upload_heartbeat: heartbeat('hot_upload_heartbeat', tier),
   hot_upload_completed: hotUploadCompleted,
-  compaction_started: started('compaction_started'),
-  compaction_heartbeat: heartbeat('compaction_heartbeat'),
+  compaction_started: started('compaction_started', tier),
+  compaction_heartbeat: heartbeat('compaction_heartbeat', tier),
   compaction_completed: compactionCompleted,
-  ingest_run_started: ingestRunStarted,
-  ingest_run_heartbeat: ingestRunHeartbeat,
+  ingest_run_started: started('ingest_run_started', ingest),
+  ingest_run_heartbeat: heartbeat('ingest_run_heartbeat', ingest),
   ingest_run_completed: ingestRunCompleted,
   projection_update: projectionUpdate,
 };

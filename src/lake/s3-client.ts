@@ -14,7 +14,7 @@ export interface S3Settings {
   readonly region: string;
   readonly forcePathStyle: boolean;
   /**
-   * The buckets that may be reached; undefined: any. Requests are held to them where they are parsed, with
+   * The buckets that may be reached; default no bound. Requests are held to them where they are parsed, with
    * errors that name the field. This is the last door of all, for what a manifest or a mistake might name.
    */
   readonly buckets?: readonly string[] | undefined;
