@@ -92,7 +92,7 @@ export class JsonLines {
     this.#totalBytes = totalBytes;
   }
 
-  /** Takes the next bytes. Throws INPUT_READ_ERROR, naming row and column. */
+  /** Takes the next bytes, and keeps none of their memory. Throws INPUT_READ_ERROR, naming row and column. */
   push(chunk: Uint8Array): void {
     const last = chunk.lastIndexOf(NEWLINE);
     if (last < 0) {
@@ -118,7 +118,7 @@ export class JsonLines {
     if (this.#restBytes > MAX_LINE_BYTES) {
       throw this.#builder.rowError(this.#builder.startRow(), `is longer than ${MAX_LINE_BYTES} bytes`);
     }
-    if (bytes.length > 0) this.#rest.push(bytes);
+    if (bytes.length > 0) this.#rest.push(new Uint8Array(bytes));
   }
 
   #readKept(): void {

@@ -18,7 +18,14 @@ import { parseManifest } from '../contract/warm-manifest.ts';
 import type { Lake } from '../lake/lake.ts';
 import { openObject } from '../lake/random-access.ts';
 import { openFile } from '../lake/tier-file-reader.ts';
-import { allocateColumn, columnOf, type Table, takeRows, type WideColumn } from '../lake/tier-table/table.ts';
+import {
+  allocateColumn,
+  columnOf,
+  discardTable,
+  type Table,
+  takeRows,
+  type WideColumn,
+} from '../lake/tier-table/table.ts';
 import { TextPool } from '../lake/tier-table/text-pool.ts';
 import { encodeHotFile, hotRows, hotTable, sameContent } from './hot-file.ts';
 import { RowBuilder } from './row-builder.ts';
@@ -47,18 +54,32 @@ const SORTED_SHARE = 0.8;
 
 export async function uploadHotFile(input: UploadInput, parts: UploadParts): Promise<HotUploadResult> {
   const { request, provider, settings } = input;
-  const { lake, signal, progress } = parts;
   const key = buildHotKey(settings.root, provider.name, request.timestamp);
   const location = { bucket: settings.bucket, key };
   // Whether the slot is free is found while the rows are read.
   const looking = lookAtSlot(location, input, parts);
   looking.catch(() => {});
   const table = await readRows(input, parts);
-  progress(READ_SHARE);
-  if (table.rows === 0) {
+  try {
+    parts.progress(READ_SHARE);
+    if (table.rows > 0) return await storeRows(table, location, looking, input, parts);
     await looking.catch(() => {});
     return { outcome: 'empty', key, rows: 0, bytes: 0 };
+  } finally {
+    discardTable(table);
   }
+}
+
+async function storeRows(
+  table: Table,
+  location: ObjectLocation,
+  looking: Promise<SlotState>,
+  input: UploadInput,
+  parts: UploadParts,
+): Promise<HotUploadResult> {
+  const { request, provider, settings } = input;
+  const { lake, signal, progress } = parts;
+  const { key } = location;
   const rows = hotRows(table, provider);
   progress(SORTED_SHARE);
   const state = await looking;
@@ -111,6 +132,8 @@ async function readRows({ request, provider, settings }: UploadInput, parts: Upl
   return builder.finish().table;
 }
 
+type SlotState = 'taken' | 'free' | 'closed';
+
 /**
  * Whether the slot has a file, or has none and may get one. One whose rows are in the warm tier already
  * and whose file is gone is closed: a new file would never be merged.
@@ -119,7 +142,7 @@ async function lookAtSlot(
   location: ObjectLocation,
   { request, provider, settings }: UploadInput,
   { lake, signal }: UploadParts,
-): Promise<'taken' | 'free' | 'closed'> {
+): Promise<SlotState> {
   const slot = slotOf(request.timestamp);
   const manifestAt = { bucket: settings.bucket, key: manifestKey(settings.root, provider.name, slot) };
   const exists = async () => (await lake.store.head(location, { signal })) !== undefined;

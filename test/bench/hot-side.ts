@@ -1,18 +1,21 @@
 /** A hot upload's own work on a local file, as a side: JSON lines read and cast, sorted, encoded, written. */
 
-import { createReadStream, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AS_POOL_THREAD, ownPeakMb, type Side } from './case.ts';
 import { uploadFile } from './tier-data.ts';
 
+type Access = typeof import('../../src/lake/random-access.ts');
+type Discard = typeof import('../../src/common/discard.ts');
 type HotFile = typeof import('../../src/hot-tier/hot-file.ts');
 type Lines = typeof import('../../src/hot-tier/json-lines.ts');
+type ObjectBytes = typeof import('../../src/hot-tier/object-bytes.ts');
 type Provider = typeof import('../../src/contract/tier-provider.ts');
 type Rows = typeof import('../../src/hot-tier/row-builder.ts');
+type Tables = typeof import('../../src/lake/tier-table/table.ts');
 
-/** As a ranged GET hands its body on. */
-const CHUNK_BYTES = 1 << 16;
+const MAX_BYTES = 1 << 30;
 const MAX_ROWS = 10_000_000;
 
 /** A thread stays for the next slot, so the measured pass is not the first. */
@@ -23,6 +26,10 @@ export const hotSide: Side = {
   nodeOptions: AS_POOL_THREAD,
   async run(root, dir) {
     const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
+    const { openLocalFile } = await load<Access>('src/lake/random-access.ts');
+    const { discard } = await load<Discard>('src/common/discard.ts');
+    const { objectBytes } = await load<ObjectBytes>('src/hot-tier/object-bytes.ts');
+    const { discardTable } = await load<Tables>('src/lake/tier-table/table.ts');
     const { encodeHotFile, hotRows } = await load<HotFile>('src/hot-tier/hot-file.ts');
     const { JsonLines } = await load<Lines>('src/hot-tier/json-lines.ts');
     const { RowBuilder } = await load<Rows>('src/hot-tier/row-builder.ts');
@@ -30,6 +37,7 @@ export const hotSide: Side = {
     const aws = contract.findProvider(contract.tierProviders(), 'aws');
     const input = uploadFile(dir);
     const output = join(dir, 'core-out.parquet');
+    const { signal } = new AbortController();
 
     /** Seconds by step. */
     async function pass() {
@@ -37,9 +45,12 @@ export const hotSide: Side = {
       const started = performance.now();
       builder.begin({ name: 'changed', ceased: false });
       const lines = new JsonLines(builder, statSync(input).size);
-      for await (const chunk of createReadStream(input, { highWaterMark: CHUNK_BYTES })) {
-        lines.push(chunk as Uint8Array);
+      const object = await openLocalFile(input);
+      for await (const bytes of objectBytes(object, MAX_BYTES, signal)) {
+        lines.push(bytes);
+        discard(bytes);
       }
+      await object.close();
       lines.end();
       builder.end();
       const read = performance.now();
@@ -47,6 +58,7 @@ export const hotSide: Side = {
       const rows = hotRows(table, aws);
       const ordered = performance.now();
       writeFileSync(output, Buffer.concat(await encodeHotFile(table, rows, aws, 'tidemill')));
+      discardTable(table);
       const done = performance.now();
       const steps = { 'read ms': read - started, 'sort ms': ordered - read, 'encode ms': done - ordered };
       return { seconds: (done - started) / 1000, rows: rows.length, steps };

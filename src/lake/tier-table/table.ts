@@ -73,6 +73,11 @@ export function discardColumn(column: Column): void {
   }
 }
 
+/** Gives back the memory of a table, which nobody may use any more. Its pools stay. */
+export function discardTable({ columns }: Table): void {
+  for (const column of columns) discardColumn(column);
+}
+
 /** Makes rows [at, at + rows) of a column null. */
 export function clearRows(column: Column, at: number, rows: number): void {
   if (column.kind === 'text') column.codes.fill(0, at, at + rows);
