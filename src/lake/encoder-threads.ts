@@ -1,7 +1,7 @@
 /**
- * Encoding columns in threads of their own. Orders wait in one queue, and a thread gets the next when it
- * has answered, so that long and short columns share the cores evenly. Threads start when they are needed
- * and stay for the next file; idle ones do not hold the process.
+ * Encoding columns in threads of their own. Orders wait in one queue, and a thread has a few of them at a time,
+ * so that long and short columns share the cores evenly and yet no thread waits for this one to hear its
+ * answer. Threads start when they are needed and stay for the next file; idle ones do not hold the process.
  */
 
 import { Worker } from 'node:worker_threads';
@@ -22,26 +22,29 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
+/** Orders that a thread has at a time: the one it is at, one that is being compressed beside it, and the next. */
+const DEPTH = 3;
+
 /** An encoder makes few small objects: room for many of them would only be memory held. */
 const LIMITS = { maxYoungGenerationSizeMb: 4 } as const;
 
 /** @param threads how many at most */
 export function createEncoderThreads(threads: number): EncoderThreads {
   const waiting: Job[] = [];
-  const idle: Worker[] = [];
-  /** Each thread with the job it is at. */
-  const all = new Map<Worker, Job | undefined>();
+  /** Each thread with the jobs that it has, by their numbers. */
+  const all = new Map<Worker, Map<number, Job>>();
+  let orders = 0;
   let closed = false;
 
   function start(): Worker {
     const file = import.meta.url.endsWith('.ts') ? './encoder-thread.ts' : './encoder-thread.js';
     const thread = new Worker(new URL(file, import.meta.url), { resourceLimits: LIMITS });
+    const jobs = new Map<number, Job>();
     let cause: unknown;
     thread.on('message', (answer: EncoderAnswer) => {
-      const job = all.get(thread);
-      all.set(thread, undefined);
-      thread.unref();
-      idle.push(thread);
+      const job = jobs.get(answer.id);
+      jobs.delete(answer.id);
+      if (jobs.size === 0) thread.unref();
       if (answer.ok) job?.resolve(answer.chunk);
       else job?.reject(fromErrorRecord(answer.error));
       assign();
@@ -50,26 +53,32 @@ export function createEncoderThreads(threads: number): EncoderThreads {
       cause = error;
     });
     thread.once('exit', () => {
-      const job = all.get(thread);
       all.delete(thread);
-      const at = idle.indexOf(thread);
-      if (at >= 0) idle.splice(at, 1);
-      job?.reject(new Error('the encoder thread died', { cause }));
+      for (const job of jobs.values()) job.reject(new Error('the encoder thread died', { cause }));
       assign();
     });
-    all.set(thread, undefined);
+    all.set(thread, jobs);
     return thread;
+  }
+
+  /** The thread that has the fewest orders, a new one before any gets a second; undefined when all have enough. */
+  function free(): Worker | undefined {
+    const [thread, jobs] = [...all].toSorted(([, a], [, b]) => a.size - b.size)[0] ?? [];
+    if (jobs !== undefined && jobs.size === 0) return thread;
+    if (all.size < threads) return start();
+    return jobs !== undefined && jobs.size < DEPTH ? thread : undefined;
   }
 
   function assign(): void {
     while (waiting.length > 0 && !closed) {
-      const thread = idle.pop() ?? (all.size < threads ? start() : undefined);
+      const thread = free();
       if (thread === undefined) return;
       const job = waiting.shift()!;
-      all.set(thread, job);
+      const id = orders++;
+      all.get(thread)!.set(id, job);
       thread.ref();
       const { column } = job;
-      thread.postMessage({ column } satisfies EncoderOrder, buffersOf(column));
+      thread.postMessage({ id, column } satisfies EncoderOrder, buffersOf(column));
     }
   }
 
