@@ -22,6 +22,9 @@ const flag = z
   .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no'], 'must be true or false'))
   .transform((word) => ['true', '1', 'yes'].includes(word));
 
+/** Most jobs at once, and most threads for them. */
+const MAX_JOBS = 64;
+
 function whole(min: number, max: number) {
   const wanted = `must be a whole number from ${min} to ${max}`;
   return z
@@ -107,12 +110,17 @@ export const VARIABLES = {
     z.enum(['production', 'test']),
     '"test" puts the tiers below the prefix test/.',
   ),
-  concurrency: v('WORKER_CONCURRENCY', '4', whole(1, 64), 'Jobs at once: consumer loops, one message each.'),
+  concurrency: v(
+    'WORKER_CONCURRENCY',
+    '4',
+    whole(1, MAX_JOBS),
+    'Jobs at once: consumer loops, one message each.',
+  ),
   threads: v(
     'WORKER_THREADS',
-    String(availableParallelism()),
-    whole(1, 64),
-    'Worker threads for decoding, evaluating and encoding.',
+    String(Math.min(MAX_JOBS, availableParallelism())),
+    whole(1, MAX_JOBS),
+    'Worker threads for decoding, evaluating and encoding, 64 at most.',
   ),
   heartbeatEnabled: v('WORKER_HEARTBEAT_ENABLED', 'true', flag, 'Whether heartbeat events go out.'),
   heartbeatSeconds: v(

@@ -6,6 +6,14 @@
 
 import { setImmediate } from 'node:timers/promises';
 
+/** As package.json says. An older one fails only where a thread loads what it lacks. */
+const NODE = 24;
+
+if (Number.parseInt(process.versions.node, 10) < NODE) {
+  process.stderr.write(`tidemill needs Node ${NODE} or later, and this is ${process.version}\n`);
+  process.exit(1);
+}
+
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 let asked = false;
 const ask = () => {

@@ -8,7 +8,7 @@ import { systemClock } from './common/clock.ts';
 import { messageOf } from './common/errors.ts';
 import { systemRandom } from './common/ids.ts';
 import { Releasers } from './common/releasers.ts';
-import type { Config } from './config.ts';
+import { type Config, VARIABLES } from './config.ts';
 import { createPublisher } from './events/publisher.ts';
 import { createIngestHandler, workerName } from './ingest/index.ts';
 import { openLake } from './lake/lake.ts';
@@ -19,7 +19,7 @@ import { createMetricRunHandler } from './metric-run/index.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { observeIngest, observeLake, observeMetricRuns, observeWorker } from './observability/observers.ts';
 import { openSidePort } from './observability/side-port.ts';
-import { createTierHandlers } from './tier-handlers.ts';
+import { createTierHandlers, readProviders } from './tier-handlers.ts';
 import { createRegistry } from './worker/handler.ts';
 import { createRequestQueue } from './worker/queue.ts';
 import { createWorker, type WorkerState } from './worker/worker.ts';
@@ -125,13 +125,22 @@ export async function startService(
       deadLetterUrl: config.dlqUrl,
     });
     releasers.push(() => queue.close());
-    const tiers = createTierHandlers(config, build.version, { lake, pool, queue, metrics, logger });
+    // Read wherever it is named: a mistake in it is not to be found out by the first request.
+    const providers = readProviders(config.tierProvidersFile);
+    const handlers = [metricRun];
+    if (config.eventsTopic === undefined) {
+      const { name } = VARIABLES.eventsTopic;
+      logger.warn(`${name} is not set: no requests of the tiers are taken, and no ingest runs`);
+    } else {
+      const tiers = createTierHandlers(config, build.version, { lake, pool, queue, metrics, providers });
+      handlers.push(ingest, ...tiers);
+    }
     const worker = createWorker(
       { ...config, concurrency: polls ? config.concurrency : 0 },
       {
         queue,
         publisher,
-        registry: createRegistry([metricRun, ingest, ...tiers]),
+        registry: createRegistry(handlers),
         observer: observeWorker(metrics),
         clock: systemClock,
         random: systemRandom,

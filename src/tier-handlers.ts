@@ -1,7 +1,6 @@
-/** The handlers of the tiers, wired from a Config; none where their events would have no topic. */
+/** The handlers of the tiers, wired from a Config. */
 
 import { readFileSync } from 'node:fs';
-import type { Logger } from 'pino';
 import { systemClock } from './common/clock.ts';
 import { messageOf } from './common/errors.ts';
 import { systemRandom } from './common/ids.ts';
@@ -47,15 +46,10 @@ export function createTierHandlers(
     readonly pool: ThreadPool;
     readonly queue: RequestQueue;
     readonly metrics: Metrics;
-    readonly logger: Logger;
+    readonly providers: TierProviders;
   },
 ): readonly Handler[] {
-  const { lake, pool, queue, metrics, logger } = parts;
-  const providers = readProviders(config.tierProvidersFile);
-  if (config.eventsTopic === undefined) {
-    logger.warn(`${VARIABLES.eventsTopic.name} is not set: no requests of the tiers are taken`);
-    return [];
-  }
+  const { lake, pool, queue, metrics, providers } = parts;
   const { bucket, allowedBuckets } = config;
   const root = tierRoot(config.environment);
   const createdBy = `tidemill ${version}`;

@@ -73,3 +73,13 @@ test('a signal that comes while it loads its modules ends it with code 0, before
   expect(worker.log).toEqual([]);
   expect(worker.complaints()).toBe('');
 });
+
+test('under a Node that is too old it says so and ends with code 1, before it has loaded what that lacks', async () => {
+  const preload = "Object.defineProperty(process.versions, 'node', { value: '20.20.2' })";
+  const worker = launch('old', {
+    ...environment(scene.resources),
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(preload)}`,
+  });
+  expect(await worker.exit).toEqual({ code: 1, signal: null });
+  expect(worker.complaints()).toContain('tidemill needs Node 24 or later');
+});

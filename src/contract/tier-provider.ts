@@ -14,7 +14,7 @@ import { check } from './issues.ts';
 export const CEASED = 'Ceased';
 
 export interface TierProvider {
-  /** Part of keys and metric labels. */
+  /** Part of keys. */
   readonly name: string;
   /** The primary key: text columns, most significant first. */
   readonly keyColumns: readonly string[];

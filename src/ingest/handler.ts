@@ -35,6 +35,11 @@ import type { ProcessObserver } from './process-files.ts';
 import { executeRun, type RunPlaces } from './run.ts';
 import type { IngestSettings } from './settings.ts';
 
+export interface IngestObserver extends ProcessObserver {
+  /** An event is out beside those that every job has. */
+  published(type: string): void;
+}
+
 export interface IngestParts {
   readonly lake: Lake;
   /** Undefined where no DATABASE_URL is set. */
@@ -42,7 +47,7 @@ export interface IngestParts {
   readonly pool: ThreadPool;
   readonly publisher: EventPublisher;
   readonly clock: Clock;
-  readonly observer: ProcessObserver;
+  readonly observer: IngestObserver;
 }
 
 const FAMILY = 'ingest_run';
@@ -146,6 +151,7 @@ export function createIngestHandler(settings: IngestSettings, parts: IngestParts
               signal,
               observe: observer.retry,
             });
+            observer.published(update.type);
           },
         },
       ).catch(async (error: unknown) => await refused(error, signal));

@@ -76,6 +76,7 @@ export function observeIngest(metrics: Metrics) {
     },
     badRows: (job: string, reason: string, count: number) => metrics.etlErrors.inc({ job, reason }, count),
     fileFailed: () => metrics.ingestedFiles.inc({ outcome: 'failed' }),
+    published: (type: string) => metrics.published.inc({ type }),
   };
 }
 

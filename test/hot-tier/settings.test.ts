@@ -22,7 +22,7 @@ afterAll(async () => {
   await rig.close();
 });
 
-test('with the topics of metric runs alone a worker starts, and takes no requests of the tiers', async () => {
+test('with the topics of metric runs alone a worker starts, and takes no requests of the tiers and no ingest runs', async () => {
   const scene = await rig.scene({ maxReceiveCount: 3 });
   const topic = scene.resources.eventsTopicArn;
   const worker = await scene.worker({
@@ -32,12 +32,15 @@ test('with the topics of metric runs alone a worker starts, and takes no request
     AWS_SNS_METRIC_RUN_COMPLETED_TOPIC_ARN: topic,
   });
   expect(await worker.logged('no requests of the tiers are taken')).toMatchObject({ level: 'warn' });
-  await scene.send(uploadRequest('u', 0), { group: 'g', deduplication: 'u' });
-  const { attributes } = (await scene.deadLetter())!;
-  expect(attributes).toMatchObject({
-    reason: 'unknown_type',
-    detail: expect.stringContaining('hot_upload_requested'),
-  });
+  const ingest = { type: 'ingest_run_requested', requestId: 'i', ingestionId: 'weather' };
+  for (const request of [uploadRequest('u', 0), ingest]) {
+    await scene.send(request, { group: 'g', deduplication: String(request.requestId) });
+    const { attributes } = (await scene.deadLetter())!;
+    expect(attributes).toMatchObject({
+      reason: 'unknown_type',
+      detail: expect.stringContaining(String(request.type)),
+    });
+  }
   await worker.stop();
 });
 
