@@ -6,6 +6,7 @@ import { systemClock } from '../common/clock.ts';
 import { VARIABLES } from '../config.ts';
 import type { Ledger } from '../ledger/database.ts';
 import { CommandFailure, UsageError } from './command.ts';
+import { instantOf } from './instant.ts';
 import { findRunningDemo } from './state-directory.ts';
 
 /** The URL, or undefined where nothing names one. It is a secret: never shown. */
@@ -35,7 +36,7 @@ export async function withLedger<T>(
   }
 }
 
-/** A time option: ISO, or an age as `90m`, `24h`, `7d`; in milliseconds since the epoch. */
+/** A time option: as `instantOption` has it, or an age as `90m`, `24h`, `7d`; in milliseconds since the epoch. */
 export function timeOption(name: string): (text: string) => number {
   return (text) => {
     const age = /^(\d+)([mhd])$/.exec(text);
@@ -43,8 +44,8 @@ export function timeOption(name: string): (text: string) => number {
       const unit = { m: 60_000, h: 3_600_000, d: 86_400_000 }[age[2] as 'm' | 'h' | 'd'];
       return systemClock.now() - Number(age[1]) * unit;
     }
-    const at = Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
-    if (Number.isNaN(at))
+    const at = instantOf(text);
+    if (at === undefined)
       throw new UsageError(`${name} must be a time or an age, as 2026-01-31 or 24h, got "${text}"`);
     return at;
   };

@@ -47,23 +47,32 @@ function about({ manifests }: Snapshot): string[] {
   return manifests.map(({ uri, revision }) => `revision ${revision} of ${uri}`);
 }
 
+/** In the order of merges: false, not known, true. */
+const DUCKDB_CEASED = 'CASE WHEN "Ceased" THEN 2 WHEN "Ceased" IS NULL THEN 1 ELSE 0 END';
+const SPARK_CEASED = 'F.expr("CASE WHEN Ceased THEN 2 WHEN Ceased IS NULL THEN 1 ELSE 0 END")';
+
 function duckdbOf(snapshot: Snapshot): string[] {
   const { provider, files, span } = snapshot;
   const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
   const time = quoted(provider.timeColumn);
   const keys = [...provider.keyColumns, provider.timeColumn].map(quoted).join(', ');
+  const listed = files.map(
+    ({ uri }, i) => `  '${uri.replaceAll("'", "''")}'${i < files.length - 1 ? ',' : ''}`,
+  );
   const where =
     span === undefined
       ? []
       : [`WHERE ${time} >= TIMESTAMPTZ '${isoOf(span.from)}' AND ${time} < TIMESTAMPTZ '${isoOf(span.to)}'`];
   return [
     ...about(snapshot).map((line) => `-- ${line}`),
-    'SELECT * FROM read_parquet([',
-    ...files.map(({ uri }, i) => `  '${uri.replaceAll("'", "''")}'${i < files.length - 1 ? ',' : ''}`),
-    '], union_by_name = true)',
+    '-- From those that came first to those that came last.',
+    'SET VARIABLE files = [',
+    ...listed,
+    '];',
+    "SELECT * EXCLUDE (filename) FROM read_parquet(getvariable('files'), union_by_name = true, filename = true)",
     ...where,
-    '-- Of a row that was collected twice, the one that merges keep:',
-    `QUALIFY row_number() OVER (PARTITION BY ${keys} ORDER BY "Ceased" NULLS LAST) = 1;`,
+    '-- Of a row that was collected twice, the one that merges keep: a living one, then the last to come.',
+    `QUALIFY row_number() OVER (PARTITION BY ${keys} ORDER BY ${DUCKDB_CEASED}, list_position(getvariable('files'), filename) DESC) = 1;`,
   ];
 }
 
@@ -82,8 +91,8 @@ function sparkOf(snapshot: Snapshot): string[] {
   return [
     ...about(snapshot).map((line) => `# ${line}`),
     'from pyspark.sql import functions as F, Window',
-    '# Of a row that was collected twice, the one that merges keep:',
-    `once = Window.partitionBy(${keys}).orderBy(F.col("Ceased").asc_nulls_last())`,
+    '# Of a row that was collected twice, a living one, as merges do (of several living ones they keep the last to come):',
+    `once = Window.partitionBy(${keys}).orderBy(${SPARK_CEASED})`,
     'rows = (',
     '    spark.read.option("mergeSchema", "true").parquet(',
     ...files.map(({ uri }) => `        ${text(uri.replace(/^s3:/, 's3a:'))},`),

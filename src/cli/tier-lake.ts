@@ -7,6 +7,7 @@ import type { TierProvider, TierProviders } from '../contract/tier-provider.ts';
 import type { Lake } from '../lake/lake.ts';
 import type { MonthStore, OpenedMonth } from '../warm-tier/month-store.ts';
 import { CommandFailure, UsageError } from './command.ts';
+import { instantOf } from './instant.ts';
 import { findTarget } from './target.ts';
 
 export interface TierAccess {
@@ -112,11 +113,8 @@ export function monthArgument(text: string): TierMonth {
 /** A time of an option, in microseconds since the epoch; without an offset it is UTC. */
 export function instantOption(name: string): (text: string) => number {
   return (text) => {
-    const [, date, time = '00:00', zone = 'Z'] =
-      /^(\d{4}-\d\d(?:-\d\d)?)(?:[T ](\d\d:\d\d(?::\d\d)?))?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? [];
-    const day = date?.length === 7 ? `${date}-01` : date;
-    const ms = Date.parse(`${day}T${time}${zone}`);
-    if (Number.isNaN(ms)) {
+    const ms = instantOf(text);
+    if (ms === undefined) {
       throw new UsageError(`${name} must be a time, as 2026-01-23 or 2026-01-23T14:20Z, got "${text}"`);
     }
     return ms * 1_000;

@@ -14,7 +14,6 @@ import { InvalidRequestError } from '../common/errors.ts';
 export const MERGE_WAYS = 8;
 
 const SLOT_MS = 600_000;
-const DAY_SLOTS = 144;
 
 export type TierRoot = '' | 'test/';
 
@@ -67,22 +66,27 @@ export function warmFileId(nameOrKey: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+/** When a month begins, counted from 0; 12 is the next year's first. Date.UTC takes the year 1 for 1901. */
+function monthStart(year: number, month: number): number {
+  return new Date(0).setUTCFullYear(year, month, 1);
+}
+
 /** The slot that a time lies in. */
 export function slotOf(ms: number): TierSlot {
   const date = new Date(ms);
   const year = date.getUTCFullYear();
   const month = date.getUTCMonth();
-  return { year, month: month + 1, slot: Math.floor((ms - Date.UTC(year, month, 1)) / SLOT_MS) };
+  return { year, month: month + 1, slot: Math.floor((ms - monthStart(year, month)) / SLOT_MS) };
 }
 
 /** When a slot begins, in milliseconds since the epoch. */
 export function slotStart({ year, month, slot }: TierSlot): number {
-  return Date.UTC(year, month - 1, 1) + slot * SLOT_MS;
+  return monthStart(year, month - 1) + slot * SLOT_MS;
 }
 
 /** How many slots a month has: 4,032 to 4,464. */
 export function slotsInMonth({ year, month }: TierMonth): number {
-  return new Date(Date.UTC(year, month, 0)).getUTCDate() * DAY_SLOTS;
+  return (monthStart(year, month) - monthStart(year, month - 1)) / SLOT_MS;
 }
 
 /** The hot key of the slot that a time lies in. */
@@ -158,6 +162,8 @@ export function parseTimestamp(text: string): number {
   if (Number.isNaN(ms) || Number.isNaN(dateMs) || new Date(dateMs).toISOString().slice(0, 10) !== date) {
     refuseTimestamp(text, 'is not a time');
   }
+  const year = new Date(ms).getUTCFullYear();
+  if (year < 1 || year > 9999) refuseTimestamp(text, 'lies in no year from 1 to 9999');
   return ms;
 }
 

@@ -46,15 +46,18 @@ export class CsvRows {
   }
 
   /**
-   * Takes the next bytes. Throws INPUT_READ_ERROR, naming row and column.
+   * Takes the next bytes, and keeps none of their memory. Throws INPUT_READ_ERROR, naming row and column.
    *
    * A row that is not whole is looked at anew from its beginning: each time only when twice as much has come,
    * so that one long row costs no more than many short ones.
    */
   push(chunk: Uint8Array): void {
-    this.#rest.push(chunk);
     this.#restBytes += chunk.length;
-    if (this.#restBytes < this.#enough && this.#restBytes <= MAX_ROW_BYTES) return;
+    if (this.#restBytes < this.#enough && this.#restBytes <= MAX_ROW_BYTES) {
+      this.#rest.push(new Uint8Array(chunk));
+      return;
+    }
+    this.#rest.push(chunk);
     const bytes = Buffer.concat(this.#rest);
     const rest = bytes.subarray(this.#read(bytes, false));
     if (rest.length > MAX_ROW_BYTES) throw this.#error(`is longer than ${MAX_ROW_BYTES} bytes`);

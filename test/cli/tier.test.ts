@@ -74,7 +74,7 @@ describe('files', () => {
     const span = ['--from', '2026-01-01', '--to', '2026-01-02'];
     const { stdout: duckdb } = await tidemill('files', 'aws', ...span, '--format', 'duckdb');
     expect(duckdb).toContain(
-      `-- revision 10 of ${FOLDER}/manifest.json\nSELECT * FROM read_parquet([\n  '${FOLDER}/L1`,
+      `-- revision 10 of ${FOLDER}/manifest.json\n-- From those that came first to those that came last.\nSET VARIABLE files = [\n  '${FOLDER}/L1`,
     );
     expect(duckdb).toContain(`WHERE "Time" >= TIMESTAMPTZ '2026-01-01T00:00:00Z' AND "Time" <`);
     const { stdout: spark } = await tidemill('files', 'aws', ...span, '--format', 'spark');

@@ -1,5 +1,6 @@
 /** Uploads for tests: rows of any form put into a builder, and tables read back as objects. */
 
+import { discard } from '../../src/common/discard.ts';
 import { findProvider, type TierProvider, tierProviders } from '../../src/contract/tier-provider.ts';
 import { CsvRows } from '../../src/hot-tier/csv-rows.ts';
 import { JsonLines } from '../../src/hot-tier/json-lines.ts';
@@ -42,13 +43,17 @@ export function fromJson(rows: readonly JsonRow[], source = CHANGED, provider = 
   return built((builder) => putJsonRows(builder, rows), source, provider);
 }
 
-/** Pushes the bytes in pieces of `size`. */
+/** Pushes the bytes in pieces of `size`, whose memory is given back after each, as an upload does. */
 function inPieces(
   bytes: Uint8Array,
   size: number,
   reader: { push(chunk: Uint8Array): void; end(): void },
 ): void {
-  for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size));
+  for (let at = 0; at < bytes.length; at += size) {
+    const piece = new Uint8Array(bytes.subarray(at, at + size));
+    reader.push(piece);
+    discard(piece);
+  }
   reader.end();
 }
 
