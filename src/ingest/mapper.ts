@@ -71,6 +71,11 @@ export function missingColumn(name: string, columns: readonly string[], delimite
   return fileFault(`it has no column ${shown(name)} (it has: ${listed(columns)})${hint}`);
 }
 
+function quickNumberOf(text: string): number {
+  const bytes = Buffer.from(text);
+  return numberOfBytes(bytes, 0, bytes.length);
+}
+
 export function createMapper(
   mapping: Mapping,
   read: ReadOptions,
@@ -81,6 +86,9 @@ export function createMapper(
   const isoOfBytes = createIsoOfBytes();
   const nulls = new Set(read.nullValues);
   const quickNumbers = read.decimal === '.';
+  // What null words are as numbers: where a cell has such a value, its text must tell which it is.
+  const nullNumbers = new Set(read.nullValues.map(quickNumberOf).filter((value) => !Number.isNaN(value)));
+  const numericNulls = nullNumbers.size > 0;
   const badRows: BadRow[] = [];
   let taken = 0;
   let columns: readonly string[] = [];
@@ -239,7 +247,7 @@ export function createMapper(
         const to = starts[column.index + 1]! - 1;
         const within = bytes[from] === QUOTE ? 1 : 0;
         const quick = quickNumbers ? numberOfBytes(bytes, from + within, to - within) : Number.NaN;
-        if (!Number.isNaN(quick)) {
+        if (!Number.isNaN(quick) && !(numericNulls && nullNumbers.has(quick))) {
           column.numbers++;
           micros[v + 1] = quick;
           continue;

@@ -8,13 +8,13 @@ import { createMapper } from '../../src/ingest/mapper.ts';
 
 type Added = readonly [series: string, micros: number, value: number];
 
-function mapped(decimal: string, codes: Readonly<Record<string, string>>) {
+function mapped(read: Readonly<Record<string, unknown>>, codes: Readonly<Record<string, string>>) {
   const { request } = parseIngestRunRequest({
     type: 'ingest_run_requested',
     requestId: 'r',
     ingestionId: 'i',
     source: { prefix: 'raw/' },
-    read: { decimal },
+    read,
     mapping: { layout: 'long', time: 't', series: 's', value: 'v', codes },
     target: { datasetId: 'd' },
   });
@@ -30,6 +30,14 @@ function mapped(decimal: string, codes: Readonly<Record<string, string>>) {
   return { mapper, added };
 }
 
+/** Gives a row as the line of bytes that holds it. */
+function giveBytes({ mapper }: ReturnType<typeof mapped>, fields: readonly string[], row: number): void {
+  const starts = [1];
+  for (const field of fields) starts.push(starts.at(-1)! + Buffer.byteLength(field) + 1);
+  const line = Buffer.from(`\n${fields.join(',')}\n`);
+  mapper.byteRow({ bytes: line, starts: Int32Array.from(starts), fields: 3 }, row);
+}
+
 const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
 const time = fc.constantFrom(
   '2026-01-31',
@@ -41,26 +49,39 @@ const time = fc.constantFrom(
   'x"y',
 );
 const series = fc.constantFrom('A', 'a "b"', '""', ' A ', 'ü', '\ufeffA', 'NA', '');
-const value = fc.constantFrom('1', '-1.5', ' 2 ', '1,234.5', '$5', '', 'NA', 'mild', '1"', '"', '1e-3');
+const value = fc.constantFrom(
+  '1',
+  '-1.5',
+  ' 2 ',
+  '1,234.5',
+  '$5',
+  '',
+  'NA',
+  'mild',
+  '1"',
+  '"',
+  '1e-3',
+  '-999',
+  '0',
+  '0.0',
+);
+const nullValues = fc.constantFrom(undefined, ['', '-999', '0'], [' 2 ', '0.0', 'NA']);
 
 test('whether a field is in quotes changes nothing', () => {
   const rows = fc.array(
     fc.tuple(time, series, value, fc.array(fc.boolean(), { minLength: 3, maxLength: 3 })),
   );
   fc.assert(
-    fc.property(rows, fc.constantFrom('.', ',', 'auto'), (made, decimal) => {
+    fc.property(rows, fc.constantFrom('.', ',', 'auto'), nullValues, (made, decimal, words) => {
       const codes = { 'a "b"': 'AB' };
-      const texts = mapped(decimal, codes);
-      const bytes = mapped(decimal, codes);
+      const texts = mapped({ decimal, nullValues: words }, codes);
+      const bytes = mapped({ decimal, nullValues: words }, codes);
       made.forEach(([t, s, v, inQuotes], row) => {
         const cells = [t, s, v];
         texts.mapper.row(cells, row);
         // What holds a quote or the delimiter can only stand in quotes.
         const fields = cells.map((cell, n) => (inQuotes[n] || /[",]/.test(cell) ? quoted(cell) : cell));
-        const starts = [1];
-        for (const field of fields) starts.push(starts.at(-1)! + Buffer.byteLength(field) + 1);
-        const line = Buffer.from(`\n${fields.join(',')}\n`);
-        bytes.mapper.byteRow({ bytes: line, starts: Int32Array.from(starts), fields: 3 }, row);
+        giveBytes(bytes, fields, row);
       });
       expect(bytes.added).toEqual(texts.added);
       expect(bytes.mapper.badRows).toEqual(texts.mapper.badRows);
@@ -68,4 +89,18 @@ test('whether a field is in quotes changes nothing', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test('a null word that is a number is null as it is written, and no other text of its value is', () => {
+  const read = { nullValues: ['', '-999', '0'] };
+  const cells = ['-999', '5', '0', '', '0.0', '-0', '-999.0', '"-999"'];
+  const wanted = [Number.NaN, 5, Number.NaN, Number.NaN, 0, -0, -999, Number.NaN];
+  const texts = mapped(read, {});
+  const bytes = mapped(read, {});
+  cells.forEach((cell, row) => {
+    texts.mapper.row(['2026-01-31', 'A', cell.replaceAll('"', '')], row);
+    giveBytes(bytes, ['2026-01-31', 'A', cell], row);
+  });
+  expect(texts.added.map(([, , value]) => value)).toEqual(wanted);
+  expect(bytes.added).toEqual(texts.added);
 });
