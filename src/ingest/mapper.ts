@@ -159,9 +159,10 @@ export function createMapper(
   function codeOf(text: string): SeriesTarget | Fault {
     const trimmed = text.trim();
     const { codes } = mapping as Extract<Mapping, { layout: 'long' }>;
-    const code = codes !== undefined && Object.hasOwn(codes, trimmed) ? codes[trimmed]! : trimmed;
+    // What the request names is a series, were it a null word otherwise: NA may be North America.
+    if (codes !== undefined && Object.hasOwn(codes, trimmed)) return collector.series(codes[trimmed]!);
     if (trimmed === '' || isNull(trimmed)) return { reason: 'series', message: 'the series is empty' };
-    if (isSeriesCode(code)) return collector.series(code);
+    if (isSeriesCode(trimmed)) return collector.series(trimmed);
     return { reason: 'series', message: `${shown(text)} can not be a series code` };
   }
 

@@ -73,7 +73,7 @@ test('whether a field is in quotes changes nothing', () => {
   );
   fc.assert(
     fc.property(rows, fc.constantFrom('.', ',', 'auto'), nullValues, (made, decimal, words) => {
-      const codes = { 'a "b"': 'AB' };
+      const codes = { 'a "b"': 'AB', NA: 'NORTH_AMERICA' };
       const texts = mapped({ decimal, nullValues: words }, codes);
       const bytes = mapped({ decimal, nullValues: words }, codes);
       made.forEach(([t, s, v, inQuotes], row) => {
@@ -103,4 +103,21 @@ test('a null word that is a number is null as it is written, and no other text o
   });
   expect(texts.added.map(([, , value]) => value)).toEqual(wanted);
   expect(bytes.added).toEqual(texts.added);
+});
+
+test('a code that the mapping names is a series, even if it is a null word; other null words are none', () => {
+  const codes = { NA: 'NORTH_AMERICA', EU: 'EUROPE' };
+  const texts = mapped({}, codes);
+  const bytes = mapped({}, codes);
+  ['NA', 'EU', ' NA ', 'N/A', ''].forEach((code, row) => {
+    texts.mapper.row(['2026-01-31', code, '1'], row);
+    giveBytes(bytes, ['2026-01-31', code, '1'], row);
+  });
+  for (const { mapper, added } of [texts, bytes]) {
+    expect(added.map(([code]) => code)).toEqual(['NORTH_AMERICA', 'EUROPE', 'NORTH_AMERICA']);
+    expect(mapper.badRows.map(({ row, message }) => [row, message])).toEqual([
+      [3, 'the series is empty'],
+      [4, 'the series is empty'],
+    ]);
+  }
 });
