@@ -2,8 +2,9 @@
  * Numbers as people and programs write them: 1,234.56 · 1.234,56 · $1 234 · (12.5) · 12 % · 1e-3.
  *
  * One rule decides: the decimal sign is what the request says; the other one of `.` and `,` groups
- * thousands. With `auto` a text must tell by itself (both signs, one sign more than once, or not three
- * digits behind it); one that does not is no number, since guessing would be wrong by a thousand.
+ * thousands. With `auto` a text must tell by itself (both signs, one sign more than once, not three
+ * digits behind it, or more than three before it); one that does not is no number, since guessing would
+ * be wrong by a thousand.
  */
 
 import type { DecimalStyle } from '../contract/ingest-run.ts';
@@ -18,7 +19,7 @@ const CURRENCY =
 export function decimalOf(text: string, style: DecimalStyle): number | undefined {
   const trimmed = text.trim();
   if (style !== ',' && PLAIN.test(trimmed)) {
-    if (style === '.' || !/^[+-]?[1-9]\d*\.\d{3}$/.test(trimmed)) return finite(Number(trimmed));
+    if (style === '.' || !/^[+-]?[1-9]\d{0,2}\.\d{3}$/.test(trimmed)) return finite(Number(trimmed));
     return undefined;
   }
   return decorated(trimmed, style);

@@ -19,6 +19,10 @@ describe('a number', () => {
     ['1.234,56', NO, 1234.56, 1234.56],
     ['1,234', 1234, 1.234, NO],
     ['1.234', 1.234, 1234, NO],
+    ['123.456', 123.456, 123456, NO],
+    ['1234.567', 1234.567, NO, 1234.567],
+    ['-1234.567', -1234.567, NO, -1234.567],
+    ['1234,567', NO, 1234.567, 1234.567],
     ['0.125', 0.125, NO, 0.125],
     ['0,125', NO, 0.125, 0.125],
     ['1,5', NO, 1.5, 1.5],
@@ -60,6 +64,17 @@ describe('a number', () => {
   ])('%j', (text, point, comma, auto) => {
     const found = [decimalOf(text, '.'), decimalOf(text, ','), decimalOf(text, 'auto')];
     expect(found).toEqual([point, comma, auto]);
+  });
+
+  test('is with "auto" the same, whichever of its signs is the point and which the comma', () => {
+    const chars = fc.constantFrom(...'0123456789.,-$e '.split(''));
+    fc.assert(
+      fc.property(fc.string({ unit: chars, maxLength: 12 }), (text) => {
+        const other = text.replace(/[.,]/g, (sign) => (sign === '.' ? ',' : '.'));
+        expect(decimalOf(other, 'auto')).toBe(decimalOf(text, 'auto'));
+      }),
+      { numRuns: 5_000 },
+    );
   });
 
   test('that a program wrote is read exactly, as a text and as bytes', () => {
