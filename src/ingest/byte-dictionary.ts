@@ -1,9 +1,15 @@
 /** Looking up short byte texts without making a string of each: an open-addressed hash table. */
 
 const FIRST_SLOTS = 256;
+/** What is kept at most, so that a file of texts that never come again fills no memory. */
+const MAX_KEYS = 65_536;
+const MAX_KEY_BYTES = 256;
 
 export interface ByteDictionary<T> {
-  /** What was made for these bytes, by `make` when they come for the first time. */
+  /**
+   * What was made for these bytes, by `make` when they come for the first time, or when they are too long
+   * or too many to be kept. The bytes are the caller's again afterwards.
+   */
   get(bytes: Uint8Array, start: number, end: number): T;
 }
 
@@ -39,8 +45,10 @@ export function createByteDictionary<T>(make: (bytes: Uint8Array) => T): ByteDic
         }
         at = (at + 1) & (slots.length - 1);
       }
-      const key = bytes.slice(start, end);
+      // A copy: the `slice` of a Buffer would be a view of memory that is given back.
+      const key = new Uint8Array(bytes.subarray(start, end));
       const value = make(key);
+      if (key.length > MAX_KEY_BYTES || values.length >= MAX_KEYS) return value;
       slots[at] = values.length;
       keys.push(key);
       hashes.push(hash);

@@ -3,6 +3,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseIngestRunRequest } from '../../src/contract/ingest-run.ts';
+import { createByteDictionary } from '../../src/ingest/byte-dictionary.ts';
 import type { Collector } from '../../src/ingest/collector.ts';
 import { createMapper } from '../../src/ingest/mapper.ts';
 
@@ -119,5 +120,30 @@ test('a code that the mapping names is a series, even if it is a null word; othe
       [3, 'the series is empty'],
       [4, 'the series is empty'],
     ]);
+  }
+});
+
+test('a series that was looked up is known when the bytes that it came in have been given back', () => {
+  const made: string[] = [];
+  const dictionary = createByteDictionary((bytes) => made.push(Buffer.from(bytes).toString()));
+  const ask = (text: string) => {
+    const buffer = new ArrayBuffer(text.length + 2);
+    const chunk = Buffer.from(buffer);
+    chunk.write(`,${text},`);
+    const found = dictionary.get(chunk, 1, text.length + 1);
+    buffer.transfer(0);
+    return found;
+  };
+  for (let round = 0; round < 3; round++) expect(['ABC', 'ABD', ''].map(ask)).toEqual([1, 2, 3]);
+  expect(made).toEqual(['ABC', 'ABD', '']);
+});
+
+test('what is looked up is the same where it is too long or too many to be kept', () => {
+  const dictionary = createByteDictionary((bytes) => Buffer.from(bytes).toString());
+  for (let round = 0; round < 2; round++) {
+    for (let n = 0; n < 100_000; n++) {
+      const text = `${n}`.padEnd(n % 1_000 === 0 ? 1_000 : 1);
+      if (dictionary.get(Buffer.from(text), 0, text.length) !== text) throw new Error(`${n} is another`);
+    }
   }
 });
