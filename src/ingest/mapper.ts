@@ -122,13 +122,12 @@ export function createMapper(
     let at = Number.NaN;
     if (typeof cell === 'string') at = times.ofText(cell);
     else if (typeof cell === 'number') at = times.ofNumber(cell);
-    else if (cell !== null && cell !== undefined && isMoment(cell)) at = cell.micros;
+    else if (cell !== null && cell !== undefined && isMoment(cell)) at = times.ofMoment(cell.micros);
     if (!Number.isNaN(at)) return at;
     const empty = cell === null || cell === undefined || (typeof cell === 'string' && isNull(cell));
-    const what = empty
-      ? 'the time is empty'
-      : `${shown(cellText(cell))} is no time of the style "${read.dates}"`;
-    return { reason: 'time', message: what };
+    if (empty) return { reason: 'time', message: 'the time is empty' };
+    const what = isMoment(cell) ? 'no time of the years 1 to 9999' : `no time of the style "${read.dates}"`;
+    return { reason: 'time', message: `${shown(cellText(cell))} is ${what}` };
   }
 
   /** Whether a cell was a number or a text is counted in its column. */
@@ -285,7 +284,10 @@ export function createMapper(
 
 function cellText(cell: Cell): string {
   if (typeof cell === 'string') return cell;
-  if (cell !== null && cell !== undefined && isMoment(cell))
-    return new Date(cell.micros / 1000).toISOString();
+  if (cell !== null && cell !== undefined && isMoment(cell)) {
+    const date = new Date(cell.micros / 1000);
+    // A sentinel of a typed column may lie beyond what a date can be, and a workbook's serial be no day.
+    return Number.isNaN(date.getTime()) ? `${cell.micros} µs since 1970` : date.toISOString();
+  }
   return String(cell ?? '');
 }

@@ -83,6 +83,8 @@ export interface TimeReader {
   ofText(text: string): number;
   /** A number cell: epoch or serial by the style, NaN for styles of texts. */
   ofNumber(value: number): number;
+  /** A moment that the file's format itself knows, in microseconds; NaN outside the years 1 to 9999. */
+  ofMoment(micros: number): number;
   /** Whether a text without an offset is UTC, so that ISO may be read the quick way. */
   readonly plainIso: boolean;
 }
@@ -165,6 +167,7 @@ export function openTimeReader(style: DateStyle, timeZone: string): TimeReader {
   return {
     plainIso: style === 'iso' && zone === UTC,
     ofNumber: numeric,
+    ofMoment: bounded,
     ofText(text) {
       const trimmed = text.trim();
       if (style === 'iso') return iso(trimmed);

@@ -123,6 +123,25 @@ test('a code that the mapping names is a series, even if it is a null word; othe
   }
 });
 
+test('a moment of a typed column is held to the years that a text is held to', () => {
+  const { mapper, added } = mapped({}, {});
+  const moments = [
+    Date.UTC(9999, 11, 31) * 1000,
+    Number(2n ** 63n - 1n),
+    253_402_300_800_000_000,
+    Number.NaN,
+  ];
+  moments.forEach((micros, row) => void mapper.row([{ micros }, 'A', 1], row));
+  mapper.row(['2026-01-31', 'A', { micros: Number(2n ** 63n - 1n) }], 4);
+  expect(added).toEqual([['A', moments[0], 1]]);
+  expect(mapper.badRows.map(({ reason, message }) => [reason, message])).toEqual([
+    ['time', '"9223372036854776000 µs since 1970" is no time of the years 1 to 9999'],
+    ['time', '"+010000-01-01T00:00:00.000Z" is no time of the years 1 to 9999'],
+    ['time', '"NaN µs since 1970" is no time of the years 1 to 9999'],
+    ['number', '"9223372036854776000 µs since 1970" is no number'],
+  ]);
+});
+
 test('a series that was looked up is known when the bytes that it came in have been given back', () => {
   const made: string[] = [];
   const dictionary = createByteDictionary((bytes) => made.push(Buffer.from(bytes).toString()));
