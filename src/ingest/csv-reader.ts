@@ -13,13 +13,18 @@
 import { type CsvError, type Options, type Parser, parse } from 'csv-parse';
 import { messageOf } from '../common/errors.ts';
 import { BLOCK_BYTES, type ByteScanner, createByteScanner } from './byte-scanner.ts';
-import { type ByteRow, fieldText, fileFault, QUOTE, type RowSink } from './rows.ts';
+import { type ByteRow, checkColumns, fieldText, fileFault, QUOTE, type RowSink } from './rows.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
-/** A record longer than this is none: a wrong delimiter, a quote that is never closed, not CSV at all. */
+/**
+ * A record longer than this, up to its line feed, is none: a wrong delimiter, a quote that is never closed,
+ * not CSV at all.
+ */
 export const MAX_ROW_BYTES = 8 * 1024 * 1024;
 const FIRST_FIELDS = 64;
+/** What csv-parse is given at once. */
+const PART_BYTES = 65_536;
 
 /** One for all files of a thread: what it has found is used up before anything is awaited. */
 let scanner: ByteScanner | undefined;
@@ -54,9 +59,8 @@ function numbered(fields: number): string[] {
   return Array.from({ length: fields }, (_, n) => `column${n + 1}`);
 }
 
-function checkText(text: string, row: number): string {
-  if (!text.includes('\u0000')) return text;
-  throw fileFault(`row ${row} holds a NUL byte; is it a text file, and is read.encoding right?`);
+function nulByte(row: number): Error {
+  return fileFault(`row ${row} holds a NUL byte; is it a text file, and is read.encoding right?`);
 }
 
 export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader {
@@ -75,6 +79,7 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
   function take(current: ByteRow): void {
     row++;
     if (columns < 0) {
+      checkColumns(current.fields);
       const { bytes, starts } = current;
       const cells = Array.from({ length: current.fields }, (_, n) =>
         fieldText(bytes, starts[n]!, starts[n + 1]! - 1),
@@ -119,6 +124,18 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
       return true;
     };
     const beforeCr = (end: number) => (end > begin && bytes[end - 1] === CR ? end - 1 : end);
+    // What is wrong behind the longest row's end is not looked at: a cut before it would have hidden it.
+    const checkLength = (end: number) => {
+      if (end - begin > MAX_ROW_BYTES) throw tooLong(row + 1);
+    };
+    const oddAt = (end: number): Pass => {
+      checkLength(end);
+      return { taken: begin, odd: true };
+    };
+    const nulAt = (end: number): Error => {
+      checkLength(end);
+      return nulByte(row + 1);
+    };
 
     for (let block = 0; block < length; block += BLOCK_BYTES) {
       const found = scanner.scan(bytes, block, Math.min(length, block + BLOCK_BYTES), delimiter);
@@ -129,37 +146,37 @@ export function createCsvReader(settings: CsvSettings, sink: RowSink): CsvReader
           if (c === QUOTE) {
             inside = false;
             closed = i;
-          } else if (c === 0) throw nulByte();
+          } else if (c === 0) throw nulAt(i);
         } else if (c === delimiter) {
           if (closed >= 0) {
-            if (closed !== i - 1) return { taken: begin, odd: true };
+            if (closed !== i - 1) return oddAt(i);
             closed = -1;
           }
           count++;
-          if (count + 2 > starts.length) starts = widened(starts);
+          if (count + 2 > starts.length) {
+            checkLength(i);
+            starts = widened(starts);
+          }
           starts[count] = i + 1;
         } else if (c === LF) {
-          if (!endRow(beforeCr(i))) return { taken: begin, odd: true };
+          checkLength(i);
+          if (!endRow(beforeCr(i))) return oddAt(i);
           begin = i + 1;
           count = 0;
           starts[0] = begin;
         } else if (c === QUOTE) {
           // Two in a row within quotes are one of the field's own.
           const goesOn = closed >= 0 && closed === i - 1;
-          if (!goesOn && !(closed < 0 && i === starts[count])) return { taken: begin, odd: true };
+          if (!goesOn && !(closed < 0 && i === starts[count])) return oddAt(i);
           inside = true;
           closed = -1;
-        } else if (c === CR && i + 1 < length && bytes[i + 1] !== LF) return { taken: begin, odd: true };
-        else if (c === 0) throw nulByte();
+        } else if (c === CR && i + 1 < length && bytes[i + 1] !== LF) return oddAt(i + 1);
+        else if (c === 0) throw nulAt(i);
       }
     }
     if (!last) return { taken: begin, odd: false };
     if (inside || !endRow(beforeCr(length))) return { taken: begin, odd: true };
     return { taken: length, odd: false };
-  }
-
-  function nulByte(): Error {
-    return fileFault(`row ${row + 1} holds a NUL byte; is it a text file, and is read.encoding right?`);
   }
 
   async function advance(bytes: Buffer, last: boolean): Promise<void> {
@@ -216,6 +233,11 @@ function createQuotedReader(
   };
   const parser: Parser = parse(options);
   let failure: Error | undefined;
+  let part = Buffer.allocUnsafe(PART_BYTES);
+  let filled = 0;
+  /** Whole parts that came since a row ended, and how many had ended by then. */
+  let parts = 0;
+  let ended = 0;
   parser.on('error', (error: Error) => {
     failure ??= error;
   });
@@ -238,9 +260,10 @@ function createQuotedReader(
       record = parser.read() as string[] | null
     ) {
       row++;
-      for (const cell of record) checkText(cell, row);
+      if (record.some((cell) => cell.includes('\u0000'))) throw nulByte(row);
       if (columns < 0) {
         columns = record.length;
+        checkColumns(columns);
         sink.header(settings.header ? record.map((name) => name.trim()) : numbered(columns));
         if (settings.header) continue;
       }
@@ -250,27 +273,44 @@ function createQuotedReader(
     if (failure !== undefined) fail(failure);
   }
 
+  async function write(): Promise<void> {
+    const bytes = part.subarray(0, filled);
+    // The parser keeps what is no whole row.
+    part = Buffer.allocUnsafe(PART_BYTES);
+    filled = 0;
+    // Its callback waits until what was parsed is taken: so take it first.
+    const written = new Promise<void>((resolve) => {
+      parser.write(bytes, (error) => {
+        failure ??= error ?? undefined;
+        resolve();
+      });
+    });
+    drain();
+    await written;
+    drain();
+    // Its own limit leaves delimiters and quotes out of account.
+    const { records, empty_lines } = parser.info;
+    parts = records + empty_lines === ended ? parts + 1 : 0;
+    ended = records + empty_lines;
+    if (parts * PART_BYTES > MAX_ROW_BYTES) throw tooLong(row + 1);
+  }
+
   return {
     async push(chunk) {
-      for (let start = 0; start < chunk.length; start += 65_536) {
-        // A copy: the parser keeps what is no whole row.
-        const part = Buffer.from(chunk.subarray(start, start + 65_536));
-        // Its callback waits until what was parsed is taken: so take it first.
-        const written = new Promise<void>((resolve) => {
-          parser.write(part, (error) => {
-            failure ??= error ?? undefined;
-            resolve();
-          });
-        });
-        drain();
-        await written;
-        drain();
+      // In parts that lie where they lie however the file is cut, and so does the verdict on a long row.
+      for (let start = 0; start < chunk.length; ) {
+        const taken = chunk.subarray(start, start + PART_BYTES - filled);
+        part.set(taken, filled);
+        filled += taken.length;
+        start += taken.length;
+        if (filled === PART_BYTES) await write();
       }
       await sink.relieve();
     },
     async finish() {
+      if (filled > 0) await write();
       if (failure !== undefined) fail(failure);
-      const ended = new Promise<void>((resolve) => {
+      const closing = new Promise<void>((resolve) => {
         parser.once('end', resolve);
         parser.once('error', () => resolve());
       });
@@ -283,7 +323,7 @@ function createQuotedReader(
         }
       });
       parser.end();
-      await Promise.race([ended, new Promise<void>((resolve) => parser.once('close', () => resolve()))]);
+      await Promise.race([closing, new Promise<void>((resolve) => parser.once('close', () => resolve()))]);
       if (failure !== undefined) {
         if ('kind' in failure) throw failure;
         fail(failure);

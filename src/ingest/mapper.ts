@@ -13,6 +13,7 @@ import {
   type BadRow,
   type BadRowReason,
   type Cell,
+  checkColumns,
   fieldText,
   fileFault,
   isMoment,
@@ -38,8 +39,6 @@ export interface Mapper extends RowSink {
   /** Rows taken. */
   readonly taken: number;
 }
-
-const MAX_COLUMNS = 16_384;
 
 interface ValueColumn {
   readonly name: string;
@@ -183,8 +182,7 @@ export function createMapper(
 
   return {
     header(given) {
-      if (given.length > MAX_COLUMNS)
-        throw fileFault(`it has ${given.length} columns; at most ${MAX_COLUMNS} can be read`);
+      checkColumns(given.length);
       columns = given;
       timeIndex = indexOf(mapping.time);
       const column = (name: string, target: SeriesTarget): ValueColumn => {

@@ -59,6 +59,14 @@ export function fieldText(bytes: Uint8Array, start: number, end: number): string
   return DECODER.decode(bytes.subarray(start + 1, end - 1)).replaceAll('""', '"');
 }
 
+/** Columns that a file may have. */
+const MAX_COLUMNS = 16_384;
+
+/** Throws a fault of the file where it has too many columns; to be asked before anything is made of each. */
+export function checkColumns(count: number): void {
+  if (count > MAX_COLUMNS) throw fileFault(`it has ${count} columns; at most ${MAX_COLUMNS} can be read`);
+}
+
 /** A fault of the file itself: it fails alone. `where` is row and column, where they are known. */
 export function fileFault(message: string, cause?: unknown): InvalidRequestError {
   return new InvalidRequestError('INPUT_READ_ERROR', message, cause === undefined ? {} : { cause });

@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { BLOCK_BYTES } from '../../src/ingest/byte-scanner.ts';
-import { createCsvReader } from '../../src/ingest/csv-reader.ts';
+import { createCsvReader, MAX_ROW_BYTES } from '../../src/ingest/csv-reader.ts';
 import { type Cell, fieldText, type RowSink } from '../../src/ingest/rows.ts';
 import { createTextBytes } from '../../src/ingest/text-bytes.ts';
 
@@ -189,6 +189,34 @@ describe('CSV', () => {
   ])('%#: what is wrong is said', async (text, message) => {
     const bytes = Buffer.from(text);
     await expect(read(cut(bytes, Array(16).fill(700_000)))).rejects.toThrow(message);
+  });
+
+  const MIB = 1024 * 1024;
+  test.each([
+    ['the longest row', `a,b\n1,${'x'.repeat(MAX_ROW_BYTES - 2)}\n2,3\n`, 'rows: 3'],
+    ['one byte more', `a,b\n1,${'x'.repeat(MAX_ROW_BYTES - 1)}\n2,3\n`, 'row 2 is longer than 8 MiB'],
+    ['the longest with its return', `a,b\n1,${'x'.repeat(MAX_ROW_BYTES - 3)}\r\n2,3\n`, 'rows: 3'],
+    ['a longer one', `a,b\n1,${'x'.repeat(MAX_ROW_BYTES - 2)}\r\n2,3\n`, 'row 2 is longer than 8 MiB'],
+    ['quotes', `a,b\n1,"${'x\n'.repeat(5 * MIB)}"\n2,3\n`, 'row 2 is longer than 8 MiB'],
+    ['an odd quote far out', `a,b\n1,${'x'.repeat(9 * MIB)}"\n`, 'row 2 is longer than 8 MiB'],
+    ['a lone return far out', `a,b\n1,${'x'.repeat(9 * MIB)}\r2,3\n`, 'row 2 is longer than 8 MiB'],
+    ['a NUL far out', `a,b\n1,${'x'.repeat(9 * MIB)}\u0000\n`, 'row 2 is longer than 8 MiB'],
+    ['no end', `a,b\n1,${'x'.repeat(9 * MIB)}`, 'row 2 is longer than 8 MiB'],
+    ['fields', `a,b\n${','.repeat(9 * MIB)}\n`, 'row 2 is longer than 8 MiB'],
+    ['fields of csv-parse', `a,b\r1,2\n${','.repeat(8.2 * MIB)}\n`, 'row 3 is longer than 8 MiB'],
+    ['empty lines for csv-parse', `a,b\r1,2\n${'\n'.repeat(9 * MIB)}3,4\n`, 'rows: 3'],
+    ['columns', `a${','.repeat(MIB)}\n`, 'it has 1048577 columns; at most 16384'],
+    ['columns of csv-parse', `a${','.repeat(20_000)}\r1\n`, 'it has 20001 columns; at most 16384'],
+    ['columns, too long', `a${','.repeat(9 * MIB)}\n`, 'row 1 is longer than 8 MiB'],
+  ])('a row of great length has one verdict, however its bytes are cut: %s', async (_, text, wanted) => {
+    const bytes = Buffer.from(text);
+    for (const sizes of [[], [2_777_777, 5_777_777]]) {
+      const found = await read(cut(bytes, sizes)).then(
+        ({ rows }) => `rows: ${rows.length}`,
+        (error: Error) => error.message,
+      );
+      expect(found.slice(0, wanted.length)).toBe(wanted);
+    }
   });
 });
 
