@@ -1,11 +1,13 @@
 /**
  * JSON Lines as rows: one object a line. The columns are those of the mapping and those of the first
- * object; a column that is mapped and that no object has is found out at the end.
+ * object, and for a mapping that takes all of them also those that later objects bring, each from the row
+ * on that it comes in: none before it is held in memory to be given a null. A column that is mapped and
+ * that no object has is found out at the end.
  */
 
 import { MAX_ROW_BYTES } from './csv-reader.ts';
 import { missingColumn } from './mapper.ts';
-import { type Cell, fileFault, type RowSink, shown } from './rows.ts';
+import { type Cell, fileFault, type GrowingSink, shown } from './rows.ts';
 
 const LF = 0x0a;
 const DECODER = new TextDecoder('utf-8', { fatal: true });
@@ -16,7 +18,12 @@ export interface JsonlReader {
   finish(): Promise<void>;
 }
 
-export function createJsonlReader(mapped: readonly string[], sink: RowSink): JsonlReader {
+/** `takesAll`: whether the mapping takes every column, beside those of `mapped`. */
+export function createJsonlReader(
+  mapped: readonly string[],
+  takesAll: boolean,
+  sink: GrowingSink,
+): JsonlReader {
   let rest: Uint8Array = new Uint8Array(0);
   let line = 0;
   let rows = 0;
@@ -45,6 +52,14 @@ export function createJsonlReader(mapped: readonly string[], sink: RowSink): Jso
       for (const name of [...Object.keys(object), ...mapped]) seen.add(name);
       columns = [...seen];
       sink.header(columns);
+    } else if (takesAll) {
+      const more = Object.keys(object).filter((name) => !seen.has(name));
+      if (more.length > 0) {
+        // Asked first: so many that they are refused are not kept.
+        sink.moreColumns(more, line);
+        for (const name of more) seen.add(name);
+        columns = [...seen];
+      }
     }
     sink.row(
       columns.map((name) => cellOf(object, name, line)),

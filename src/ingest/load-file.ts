@@ -173,7 +173,7 @@ async function readRows(
     const reader =
       format === 'csv'
         ? createCsvReader({ delimiter, header: read.header }, mapper)
-        : createJsonlReader(mapped, mapper);
+        : createJsonlReader(mapped, takesAll, mapper);
     for await (const chunk of all) {
       signal.throwIfAborted();
       await reader.push(text.push(chunk));

@@ -16,9 +16,9 @@ import {
   checkColumns,
   fieldText,
   fileFault,
+  type GrowingSink,
   isMoment,
   QUOTE,
-  type RowSink,
   shown,
 } from './rows.ts';
 import { openTimeReader } from './time-text.ts';
@@ -32,7 +32,7 @@ export interface MapperLimits {
   readonly known: Readonly<Record<string, string>>;
 }
 
-export interface Mapper extends RowSink {
+export interface Mapper extends GrowingSink {
   /** The kinds of the mapped columns, by name; to be asked at the end. */
   kinds(): Record<string, ColumnKind>;
   readonly badRows: readonly BadRow[];
@@ -178,6 +178,16 @@ export function createMapper(
     taken++;
   }
 
+  const valueColumn = (name: string, index: number, target: SeriesTarget): ValueColumn => {
+    return { name, index, target, numbers: 0, texts: 0 };
+  };
+
+  /** A column that is a series by its own name. */
+  function ownSeries(name: string, index: number, where: string): ValueColumn {
+    if (!isSeriesCode(name)) throw fileFault(`${where}its column ${shown(name)} can not be a series code`);
+    return valueColumn(name, index, collector.series(name));
+  }
+
   const byteSeries = createByteDictionary((bytes) => codeOf(fieldText(bytes, 0, bytes.length)));
 
   return {
@@ -185,20 +195,26 @@ export function createMapper(
       checkColumns(given.length);
       columns = given;
       timeIndex = indexOf(mapping.time);
-      const column = (name: string, target: SeriesTarget): ValueColumn => {
-        return { name, index: indexOf(name), target, numbers: 0, texts: 0 };
-      };
       if (mapping.layout === 'long') {
         seriesIndex = indexOf(mapping.series);
-        values = [column(mapping.value, { add() {} })];
+        values = [valueColumn(mapping.value, indexOf(mapping.value), { add() {} })];
       } else if (mapping.values === '*') {
         const names = given.filter((name) => name !== mapping.time);
-        const odd = names.find((name) => !isSeriesCode(name));
-        if (odd !== undefined) throw fileFault(`its column ${shown(odd)} can not be a series code`);
-        values = names.map((name) => column(name, collector.series(name)));
+        values = names.map((name) => ownSeries(name, indexOf(name), ''));
       } else {
-        values = Object.entries(mapping.values).map(([name, code]) => column(name, collector.series(code)));
+        values = Object.entries(mapping.values).map(([name, code]) =>
+          valueColumn(name, indexOf(name), collector.series(code)),
+        );
       }
+      micros = new Float64Array(values.length + 1);
+    },
+
+    moreColumns(names, row) {
+      const first = columns.length;
+      checkColumns(first + names.length);
+      columns = [...columns, ...names];
+      if (mapping.layout !== 'wide' || mapping.values !== '*') return;
+      for (const [n, name] of names.entries()) values.push(ownSeries(name, first + n, `row ${row}: `));
       micros = new Float64Array(values.length + 1);
     },
 

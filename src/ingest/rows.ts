@@ -50,6 +50,12 @@ export interface RowSink {
   relieve(): Promise<void>;
 }
 
+/** Takes the rows of a file whose rows name their columns, and so may bring ones that none before had. */
+export interface GrowingSink extends RowSink {
+  /** Further columns, behind those that there are, before `row`, which is the first with them. */
+  moreColumns(names: readonly string[], row: number): void;
+}
+
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 export const QUOTE = 0x22;
 

@@ -1,22 +1,26 @@
-/** A row of bytes is mapped as the same row of texts is: numbers, times and series, in quotes or not. */
+/**
+ * A row of bytes is mapped as the same row of texts is: numbers, times and series, in quotes or not. And
+ * what becomes of rows that only one format has: typed moments, columns that come late.
+ */
 
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseIngestRunRequest } from '../../src/contract/ingest-run.ts';
 import { createByteDictionary } from '../../src/ingest/byte-dictionary.ts';
 import type { Collector } from '../../src/ingest/collector.ts';
+import { createJsonlReader } from '../../src/ingest/jsonl-reader.ts';
 import { createMapper } from '../../src/ingest/mapper.ts';
 
 type Added = readonly [series: string, micros: number, value: number];
 
-function mapped(read: Readonly<Record<string, unknown>>, codes: Readonly<Record<string, string>>) {
+function mapperOf(mapping: Readonly<Record<string, unknown>>, read: Readonly<Record<string, unknown>> = {}) {
   const { request } = parseIngestRunRequest({
     type: 'ingest_run_requested',
     requestId: 'r',
     ingestionId: 'i',
     source: { prefix: 'raw/' },
     read,
-    mapping: { layout: 'long', time: 't', series: 's', value: 'v', codes },
+    mapping,
     target: { datasetId: 'd' },
   });
   const added: Added[] = [];
@@ -27,8 +31,13 @@ function mapped(read: Readonly<Record<string, unknown>>, codes: Readonly<Record<
     rows: 0,
   };
   const mapper = createMapper(request.mapping, request.read, { maxBadRows: 1_000, known: {} }, collector);
-  mapper.header(['t', 's', 'v']);
   return { mapper, added };
+}
+
+function mapped(read: Readonly<Record<string, unknown>>, codes: Readonly<Record<string, string>>) {
+  const made = mapperOf({ layout: 'long', time: 't', series: 's', value: 'v', codes }, read);
+  made.mapper.header(['t', 's', 'v']);
+  return made;
 }
 
 /** Gives a row as the line of bytes that holds it. */
@@ -165,4 +174,53 @@ test('what is looked up is the same where it is too long or too many to be kept'
       if (dictionary.get(Buffer.from(text), 0, text.length) !== text) throw new Error(`${n} is another`);
     }
   }
+});
+
+describe('JSON Lines, all of whose columns are taken', () => {
+  const ALL = { layout: 'wide', time: 't', values: '*' };
+  async function read(objects: readonly object[], mapping: Readonly<Record<string, unknown>> = ALL) {
+    const { mapper, added } = mapperOf(mapping);
+    const reader = createJsonlReader(['t'], mapping.values === '*', mapper);
+    for (const object of objects) await reader.push(Buffer.from(`${JSON.stringify(object)}\n`));
+    await reader.finish();
+    return { mapper, rows: added.map(([code, micros, value]) => [code, micros / 86_400_000_000, value]) };
+  }
+
+  test('have the columns that come late from their first row on', async () => {
+    const { mapper, rows } = await read([
+      { t: '1970-01-02', a: 1 },
+      { t: '1970-01-03', b: 7, a: 2, c: 'NA' },
+      { a: 3, t: '1970-01-04', d: null },
+    ]);
+    const none = Number.NaN;
+    expect(rows).toEqual([
+      ['a', 1, 1],
+      ['a', 2, 2],
+      ['b', 2, 7],
+      ['c', 2, none],
+      ['a', 3, 3],
+      ['b', 3, none],
+      ['c', 3, none],
+      ['d', 3, none],
+    ]);
+    expect(mapper.kinds()).toEqual({ t: 'time', a: 'number', b: 'number', c: 'empty', d: 'empty' });
+  });
+
+  test('fail with a late column that can be no series, and say in which row', async () => {
+    const objects = [{ t: '1970-01-02', a: 1 }, { t: '1970-01-03', a: 2 }, { 'b\n': 1 }];
+    await expect(read(objects)).rejects.toThrow('row 3: its column "b\\n" can not be a series code');
+  });
+
+  test('have no more columns than a file may, one a row or all in one', async () => {
+    const object = (from: number, count: number) => {
+      const columns = Array.from({ length: count }, (_, n) => [`c${from + n}`, 1]);
+      return { t: '1970-01-02', ...Object.fromEntries(columns) };
+    };
+    const sparse = { ...ALL, skipNulls: true };
+    const most = Array.from({ length: 3 }, (_, n) => object(n * 5_461, 5_461));
+    const { mapper } = await read(most, sparse);
+    expect(Object.keys(mapper.kinds())).toHaveLength(16_384);
+    await expect(read([...most, object(16_383, 1)], sparse)).rejects.toThrow('it has 16385 columns');
+    await expect(read([object(0, 1), object(1, 20_000)])).rejects.toThrow('it has 20002 columns');
+  });
 });
