@@ -31,6 +31,16 @@ export const projectionsOf = (dataset: Dataset) => below(dataset, 'projections/'
 export const currentOf = (dataset: Dataset) => below(dataset, 'current/manifest.json');
 export const badRowsPrefixOf = (dataset: Dataset) => below(dataset, 'bad-rows/');
 export const badRowsOf = (dataset: Dataset, digest: string) => below(dataset, `bad-rows/${digest}.jsonl`);
+
+/**
+ * Whether an object is the dataset's own and so never a source: a Parquet file, bad rows, or a manifest in
+ * any folder right below the base, as orphans.ts takes each such for one of a version or a pin.
+ */
+export function isOfDataset(base: ObjectLocation, { bucket, key }: ObjectLocation): boolean {
+  if (bucket !== base.bucket || !key.startsWith(base.key)) return false;
+  return /^(?:projections\/|bad-rows\/|[^/]+\/manifest\.json$)/.test(key.slice(base.key.length));
+}
+
 const versionOf = (dataset: Dataset, version: string) => below(dataset, `${version}/manifest.json`);
 
 const MAX_RACES = 40;

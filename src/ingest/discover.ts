@@ -16,6 +16,7 @@ import {
   loadedButNot,
   recordFound,
 } from '../ledger/file-ledger.ts';
+import { isOfDataset } from './dataset-store.ts';
 import { compileGlob } from './glob.ts';
 
 export interface SourceQuery {
@@ -24,6 +25,8 @@ export interface SourceQuery {
   readonly glob: string;
   /** Only files modified at this time or later, in milliseconds. */
   readonly since: number | undefined;
+  /** The base of the dataset, whose own objects are no source, whatever the glob says. */
+  readonly target: ObjectLocation;
 }
 
 export interface Discovery {
@@ -50,11 +53,12 @@ export async function discover(
 ): Promise<Discovery> {
   // This is the main thread, and a pattern may be made to cost milliseconds a key.
   const breathe = breather(clock);
-  const { prefix, since } = query;
+  const { prefix, since, target } = query;
   const matches = compileGlob(query.glob);
   const base = prefix.key.lastIndexOf('/') + 1;
   const bucket = `s3://${prefix.bucket}/`;
-  const wanted = (key: string) => !key.endsWith('/') && matches(key.slice(base));
+  const wanted = (key: string) =>
+    !key.endsWith('/') && matches(key.slice(base)) && !isOfDataset(target, { bucket: prefix.bucket, key });
   let discovered = 0;
   let taken = 0;
   const gone: string[] = [];

@@ -30,6 +30,7 @@ import type { ThreadPool } from '../lake/thread-pool.ts';
 import type { Ledger } from '../ledger/database.ts';
 import { endRun, refuseRun, storedResult } from '../ledger/run-ledger.ts';
 import type { Answer, Handler, Job, JobContext } from '../worker/handler.ts';
+import { isOfDataset } from './dataset-store.ts';
 import { compileGlob } from './glob.ts';
 import type { ProcessObserver } from './process-files.ts';
 import { executeRun, type RunPlaces } from './run.ts';
@@ -63,7 +64,14 @@ export function placesOf(request: IngestRunRequest, policy: BucketPolicy): Omit<
   compileGlob(source.glob);
   const base = parsePrefix(target.basePath ?? `datasets/${target.datasetId}/`, 'target.basePath', policy);
   const since = source.since === undefined ? undefined : Date.parse(source.since);
-  // What is written must not be found as a source by the next run.
+  // What is written is never found as a source (discover.ts). Who plainly asks for it is told so: by a prefix
+  // that holds nothing else, or by a glob that takes all there is.
+  if (isOfDataset(base, prefix)) {
+    throw new InvalidRequestError(
+      'CONFIG_ERROR',
+      'source.prefix: lies within what is written below target.basePath, so that a run would ingest its own output',
+    );
+  }
   const inside = prefix.bucket === base.bucket && base.key.startsWith(prefix.key);
   if (
     inside &&
@@ -74,7 +82,10 @@ export function placesOf(request: IngestRunRequest, policy: BucketPolicy): Omit<
       'source.prefix: holds target.basePath, so that a run would ingest its own output',
     );
   }
-  return { source: { prefix, glob: source.glob, since }, dataset: { datasetId: target.datasetId, base } };
+  return {
+    source: { prefix, glob: source.glob, since, target: base },
+    dataset: { datasetId: target.datasetId, base },
+  };
 }
 
 function outgoing(

@@ -186,6 +186,31 @@ describe('an ingest run', () => {
     ]);
   });
 
+  test.each(['**/year=*/**', '**/*[0-9a-f].{csv,jsonl,parquet}', '**/{a,manifest}.*'])(
+    'never takes what it wrote for a source: %s',
+    async (glob) => {
+      await scene.worker({ DATABASE_URL: url });
+      await scene.put('data/year=2026/a.csv', `${DAY_1}2026-02-03,x,1\n`);
+      // What lies below the base and is not the dataset's is a source like any other.
+      await scene.put('data/out/raw/year=2026/a.csv', DAY_2);
+      const parts = {
+        source: { prefix: 'data/', glob },
+        target: { basePath: 'data/out/' },
+        options: { maxBadRows: 1 },
+      };
+      expect(await ingest(scene, parts)).toMatchObject({ files: { discovered: 2, succeeded: 2 }, rows: 6 });
+      const written = await scene.keys('data/out/');
+      for (const kind of ['projections/T_MAX/year=', 'bad-rows/', 'current/manifest.json']) {
+        expect(written).toContainEqual(expect.stringContaining(`data/out/${kind}`));
+      }
+      await scene.put('data/out/keep-it/manifest.json', await scene.get('data/out/current/manifest.json'));
+      expect(await ingest(scene, parts)).toMatchObject({
+        status: 'SUCCESS',
+        files: { discovered: 2, succeeded: 0, skipped: 2, missing: 0 },
+      });
+    },
+  );
+
   test('takes long files, packed files and codes of all sorts', async () => {
     await scene.worker({ DATABASE_URL: url });
     const { gzipSync, zstdCompressSync } = await import('node:zlib');
@@ -240,6 +265,8 @@ describe('without a database', () => {
       [{ read: { timeZone: 'Mars/Base' } }, /read\.timeZone: must be an IANA time zone/],
       [{ options: { maxBadRows: -1 } }, /options\.maxBadRows/],
       [{ source: { prefix: 'datasets/' }, target: { datasetId: 'd' } }, /would ingest its own output/],
+      [{ source: { prefix: 'datasets/d/projections/A/' } }, /source\.prefix: lies within what is written/],
+      [{ source: { prefix: 'datasets/d/bad-rows/', glob: '*.jsonl' } }, /would ingest its own output/],
     ];
     for (const [parts, message] of cases) {
       const refused = await ingest(scene, parts);

@@ -24,7 +24,12 @@ export async function discovered({ url, runId, prefix }: DiscoveryInput): Promis
       lake.store,
       ledger,
       scope,
-      { prefix: { bucket: 'lake', key: prefix }, glob: '**/*.csv', since: undefined },
+      {
+        prefix: { bucket: 'lake', key: prefix },
+        glob: '**/*.csv',
+        since: undefined,
+        target: { bucket: 'lake', key: 'd/' },
+      },
       { retryFailed: true, force: false },
       systemClock,
       new AbortController().signal,
