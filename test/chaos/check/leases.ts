@@ -22,35 +22,45 @@ export function checkLeases(facts: Facts): Violation[] {
     calls.filter(({ operation, worker }) => operation === 'ChangeMessageVisibility' && worker !== 'proxy'),
     ({ body }) => String(parseObject(body)?.ReceiptHandle),
   );
-  const unrenewed = facts.acknowledgements.flatMap((ack) =>
-    checkRenewed(facts, lives.get(ack.worker), ack, renewals.get(ack.receiptHandle) ?? []),
-  );
+  const deleted = new Map(facts.acknowledgements.map((ack) => [ack.receiptHandle, ack.deletedAt]));
+  const unrenewed = facts.deliveries.flatMap((delivery) => {
+    const { receiptHandle, worker } = delivery;
+    const until = deleted.get(receiptHandle) ?? nextReceipt(facts, delivery);
+    return checkRenewed(facts, lives.get(worker), { ...delivery, until }, renewals.get(receiptHandle) ?? []);
+  });
   return [...unrenewed, ...processes.flatMap(checkEnds)];
+}
+
+/** When the worker received the message again; an attempt that lost its lease deletes nothing. */
+function nextReceipt({ deliveriesOf }: Facts, { messageId, worker, at }: Delivery): number {
+  const later =
+    deliveriesOf.get(messageId)?.filter((other) => other.worker === worker && other.at > at) ?? [];
+  return Math.min(...later.map((other) => other.at));
 }
 
 function checkRenewed(
   { history, publishes, requestOfMessage }: Facts,
   life: ProcessLife | undefined,
-  ack: Delivery & { readonly deletedAt: number },
+  delivery: Delivery & { readonly until: number },
   renewals: readonly Call[],
 ): Violation[] {
-  const request = requestOfMessage.get(ack.messageId);
+  const request = requestOfMessage.get(delivery.messageId);
   // Of several messages of one request it cannot be told whose beat it is.
   if (life === undefined || request?.messages.length !== 1) return [];
   const beats = publishes.filter(
     ({ id, worker, type, sentAt }) =>
       id === request.id &&
-      worker === ack.worker &&
+      worker === delivery.worker &&
       type.endsWith('_heartbeat') &&
-      sentAt > ack.at &&
-      sentAt < ack.deletedAt,
+      sentAt > delivery.at &&
+      sentAt < delivery.until,
   );
   const lease = history.settings.visibilitySeconds * 1_000;
   for (const [i, last] of beats.entries()) {
     const first = beats[i - MANY_BEATS + 1];
     if (first === undefined || last.sentAt - first.sentAt < lease / 2) continue;
     if (renewals.some(({ at, endedAt }) => endedAt >= first.sentAt && at <= last.sentAt)) continue;
-    const detail = `${life.name} worked on message ${ack.messageId} of ${request.id}, with heartbeats from ${first.sentAt} to ${last.sentAt} and no renewal among them; it stays invisible for ${lease} ms`;
+    const detail = `${life.name} worked on message ${delivery.messageId} of ${request.id}, with heartbeats from ${first.sentAt} to ${last.sentAt} and no renewal among them; it stays invisible for ${lease} ms`;
     return [violation(RULE, detail)];
   }
   return [];

@@ -162,6 +162,18 @@ testPlants([
     },
   ],
   [
+    'a job that outlasts its lease unrenewed and can not delete its message any more',
+    'lease',
+    ({ history }) => {
+      const beat = find(history, isEvent('_heartbeat', METRIC));
+      const remove = find(history, isCall('DeleteMessage', 'message-0'));
+      const { at } = remove;
+      history.calls.splice(history.calls.indexOf(remove), 1);
+      for (let i = 1; i < 8; i++)
+        history.calls.push({ ...beat, at: at + i * 500, carriedOutAt: at + i * 500 + 1 });
+    },
+  ],
+  [
     'an end in spite of a lost lease',
     'lease',
     ({ history }) => {
