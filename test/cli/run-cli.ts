@@ -41,6 +41,8 @@ export function startCli(args: readonly string[], options: RunOptions): Running 
     env: { ...cleanEnvironment(), ...options.env },
     stdio: 'pipe',
   });
+  // It may end before it has taken its input, which `--help` does not ask for.
+  child.stdin.on('error', () => {});
   child.stdin.end(options.input ?? '');
   let stdout = '';
   let stderr = '';
