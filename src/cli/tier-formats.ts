@@ -48,8 +48,7 @@ function about({ manifests }: Snapshot): string[] {
 }
 
 /** In the order of merges: false, not known, true. */
-const DUCKDB_CEASED = 'CASE WHEN "Ceased" THEN 2 WHEN "Ceased" IS NULL THEN 1 ELSE 0 END';
-const SPARK_CEASED = 'F.expr("CASE WHEN Ceased THEN 2 WHEN Ceased IS NULL THEN 1 ELSE 0 END")';
+const CEASED_ORDER = 'CASE WHEN Ceased THEN 2 WHEN Ceased IS NULL THEN 1 ELSE 0 END';
 
 function duckdbOf(snapshot: Snapshot): string[] {
   const { provider, files, span } = snapshot;
@@ -72,7 +71,7 @@ function duckdbOf(snapshot: Snapshot): string[] {
     "SELECT * EXCLUDE (filename) FROM read_parquet(getvariable('files'), union_by_name = true, filename = true)",
     ...where,
     '-- Of a row that was collected twice, the one that merges keep: a living one, then the last to come.',
-    `QUALIFY row_number() OVER (PARTITION BY ${keys} ORDER BY ${DUCKDB_CEASED}, list_position(getvariable('files'), filename) DESC) = 1;`,
+    `QUALIFY row_number() OVER (PARTITION BY ${keys} ORDER BY ${CEASED_ORDER}, list_position(getvariable('files'), filename) DESC) = 1;`,
   ];
 }
 
@@ -92,7 +91,7 @@ function sparkOf(snapshot: Snapshot): string[] {
     ...about(snapshot).map((line) => `# ${line}`),
     'from pyspark.sql import functions as F, Window',
     '# Of a row that was collected twice, a living one, as merges do (of several living ones they keep the last to come):',
-    `once = Window.partitionBy(${keys}).orderBy(${SPARK_CEASED})`,
+    `once = Window.partitionBy(${keys}).orderBy(F.expr(${text(CEASED_ORDER)}))`,
     'rows = (',
     '    spark.read.option("mergeSchema", "true").parquet(',
     ...files.map(({ uri }) => `        ${text(uri.replace(/^s3:/, 's3a:'))},`),

@@ -213,7 +213,6 @@ export function createMapper(
       const first = columns.length;
       checkColumns(first + names.length);
       columns = [...columns, ...names];
-      if (mapping.layout !== 'wide' || mapping.values !== '*') return;
       for (const [n, name] of names.entries()) values.push(ownSeries(name, first + n, `row ${row}: `));
       micros = new Float64Array(values.length + 1);
     },

@@ -52,7 +52,10 @@ export interface RowSink {
 
 /** Takes the rows of a file whose rows name their columns, and so may bring ones that none before had. */
 export interface GrowingSink extends RowSink {
-  /** Further columns, behind those that there are, before `row`, which is the first with them. */
+  /**
+   * Further columns, behind those that there are, before `row`, which is the first with them. Only where the
+   * mapping takes all columns.
+   */
   moreColumns(names: readonly string[], row: number): void;
 }
 

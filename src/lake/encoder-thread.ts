@@ -5,12 +5,12 @@ import { toErrorRecord } from '../common/errors.ts';
 import { encodeColumn } from './column-encoder.ts';
 import type { EncoderAnswer, EncoderOrder } from './encoder-protocol.ts';
 
-parentPort?.on('message', ({ id, column }: EncoderOrder) => {
+parentPort?.on('message', ({ column }: EncoderOrder) => {
   let answer: EncoderAnswer;
   try {
-    answer = { id, ok: true, chunk: encodeColumn(column) };
+    answer = { ok: true, chunk: encodeColumn(column) };
   } catch (error) {
-    answer = { id, ok: false, error: toErrorRecord(error) };
+    answer = { ok: false, error: toErrorRecord(error) };
   }
   parentPort?.postMessage(answer, answer.ok ? [answer.chunk.bytes.buffer as ArrayBuffer] : []);
 });

@@ -22,7 +22,7 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
-/** Orders that a thread has at a time: the one it is at, one that is being compressed beside it, and the next. */
+/** Orders that a thread has at a time: the one it is at, and two at hand, since columns can be short. */
 const DEPTH = 3;
 
 /** An encoder makes few small objects: room for many of them would only be memory held. */
@@ -31,20 +31,18 @@ const LIMITS = { maxYoungGenerationSizeMb: 4 } as const;
 /** @param threads how many at most */
 export function createEncoderThreads(threads: number): EncoderThreads {
   const waiting: Job[] = [];
-  /** Each thread with the jobs that it has, by their numbers. */
-  const all = new Map<Worker, Map<number, Job>>();
-  let orders = 0;
+  /** Each thread with the jobs that it has, in the order in which it will answer. */
+  const all = new Map<Worker, Job[]>();
   let closed = false;
 
   function start(): Worker {
     const file = import.meta.url.endsWith('.ts') ? './encoder-thread.ts' : './encoder-thread.js';
     const thread = new Worker(new URL(file, import.meta.url), { resourceLimits: LIMITS });
-    const jobs = new Map<number, Job>();
+    const jobs: Job[] = [];
     let cause: unknown;
     thread.on('message', (answer: EncoderAnswer) => {
-      const job = jobs.get(answer.id);
-      jobs.delete(answer.id);
-      if (jobs.size === 0) thread.unref();
+      const job = jobs.shift();
+      if (jobs.length === 0) thread.unref();
       if (answer.ok) job?.resolve(answer.chunk);
       else job?.reject(fromErrorRecord(answer.error));
       assign();
@@ -54,7 +52,7 @@ export function createEncoderThreads(threads: number): EncoderThreads {
     });
     thread.once('exit', () => {
       all.delete(thread);
-      for (const job of jobs.values()) job.reject(new Error('the encoder thread died', { cause }));
+      for (const job of jobs) job.reject(new Error('the encoder thread died', { cause }));
       assign();
     });
     all.set(thread, jobs);
@@ -63,10 +61,9 @@ export function createEncoderThreads(threads: number): EncoderThreads {
 
   /** The thread that has the fewest orders, a new one before any gets a second; undefined when all have enough. */
   function free(): Worker | undefined {
-    const [thread, jobs] = [...all].toSorted(([, a], [, b]) => a.size - b.size)[0] ?? [];
-    if (jobs !== undefined && jobs.size === 0) return thread;
-    if (all.size < threads) return start();
-    return jobs !== undefined && jobs.size < DEPTH ? thread : undefined;
+    const [thread, jobs] = [...all].toSorted(([, a], [, b]) => a.length - b.length)[0] ?? [];
+    if (all.size < threads && jobs?.length !== 0) return start();
+    return jobs !== undefined && jobs.length < DEPTH ? thread : undefined;
   }
 
   function assign(): void {
@@ -74,11 +71,10 @@ export function createEncoderThreads(threads: number): EncoderThreads {
       const thread = free();
       if (thread === undefined) return;
       const job = waiting.shift()!;
-      const id = orders++;
-      all.get(thread)!.set(id, job);
+      all.get(thread)!.push(job);
       thread.ref();
       const { column } = job;
-      thread.postMessage({ id, column } satisfies EncoderOrder, buffersOf(column));
+      thread.postMessage({ column } satisfies EncoderOrder, buffersOf(column));
     }
   }
 

@@ -15,7 +15,7 @@ afterAll(async () => {
   await closeDuckDb();
 });
 
-/** A file of rows of one pool: a letter for the time, what stands in SPS, and whether it has ceased. */
+/** A file of rows of one time: what stands in AZ, in SPS and in Ceased. */
 async function file(name: string, rows: readonly (readonly [string, number, boolean | null])[]) {
   const values = rows.map(
     ([az, sps, ceased]) => `('a', 'r', '${az}', TIMESTAMPTZ '2026-01-01', ${sps}, ${ceased})`,

@@ -40,7 +40,7 @@ const files = async () =>
 
 describe('an ingest run', () => {
   test('makes a dataset that a metric run reads, and tells of it', async () => {
-    await scene.worker({ DATABASE_URL: url });
+    const worker = await scene.worker({ DATABASE_URL: url });
     await scene.put('raw/2026/a.csv', DAY_1);
     await scene.put('raw/2026/b.csv', DAY_2);
     const done = await ingest(scene, { requestId: 'first', source: { glob: '**/*.csv' } });
@@ -82,6 +82,8 @@ describe('an ingest run', () => {
       projections_path: 'datasets/d/projections/',
     });
     expect(await scene.json(update.version_manifest_path as string)).toEqual(manifest);
+    const published = 'tidemill_events_published_total{type="projection_update"}';
+    expect((await worker.metrics()).get(published)).toBe(1);
     expect(scene.events.of('first', 'ingest_run_started')).toHaveLength(1);
 
     // The circle closes.

@@ -129,6 +129,14 @@ test('the bundle has the licences of what is in it, all of them packages of prod
   expect(named.filter(([, name = '', licence = '']) => !production.has(name) || !isAllowed(licence))).toEqual(
     [],
   );
+  // What the bundle was made of, by its source maps, but for packages with maps of their own to elsewhere.
+  const bundled = globSync('**/*.js.map', { cwd: DIST }).flatMap((path) => {
+    const { sources } = JSON.parse(readFileSync(join(DIST, path), 'utf8')) as { sources: string[] };
+    return sources.flatMap((source) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
+  });
+  const licensed = new Set(named.map(([, name = '']) => name.split(' ', 1)[0]));
+  expect(bundled.length).toBeGreaterThan(100);
+  expect([...new Set(bundled)].filter((name) => !licensed.has(name))).toEqual([]);
   for (const name of ['@aws-sdk/client-s3', 'apache-arrow', 'pg', 'zod'])
     expect(texts.find((one) => one.startsWith(`${name} `))?.length).toBeGreaterThan(1_000);
 });
