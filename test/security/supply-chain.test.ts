@@ -5,7 +5,7 @@
  */
 
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { billOfMaterials } from '../../.ci/sbom.ts';
 import { DIST } from '../support/built.ts';
@@ -132,7 +132,9 @@ test('the bundle has the licences of what is in it, all of them packages of prod
   // What the bundle was made of, by its source maps, but for packages with maps of their own to elsewhere.
   const bundled = globSync('**/*.js.map', { cwd: DIST }).flatMap((path) => {
     const { sources } = JSON.parse(readFileSync(join(DIST, path), 'utf8')) as { sources: string[] };
-    return sources.flatMap((source) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
+    // Whole paths: from a build that lies within node_modules, as the tests' own does, none names that folder.
+    const paths = sources.map((source) => resolve(DIST, dirname(path), source));
+    return paths.flatMap((source) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
   });
   const licensed = new Set(named.map(([, name = '']) => name.split(' ', 1)[0]));
   expect(bundled.length).toBeGreaterThan(100);
