@@ -69,13 +69,15 @@ async function licencesOf({ inputs }: Metafile, root: string): Promise<string> {
 /**
  * Builds the sources below `root` into `dist`, a folder of that name from which `root`'s node_modules are
  * found. Types are not checked.
+ *
+ * @param more modules below src that are to be files of their own too, for who loads them apart; default none
  */
-export async function build(root: string, dist: string): Promise<void> {
+export async function build(root: string, dist: string, more: readonly string[] = []): Promise<void> {
   const src = join(root, 'src');
   await rm(dist, { recursive: true, force: true });
   const { metafile } = await bundle({
     absWorkingDir: root,
-    entryPoints: ENTRIES.map((entry) => join(src, entry)),
+    entryPoints: [...ENTRIES, ...more].map((entry) => join(src, entry)),
     outbase: src,
     outdir: dist,
     chunkNames: 'shared/[name]-[hash]',

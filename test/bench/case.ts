@@ -1,7 +1,7 @@
 /**
  * A benchmark case: the same work done by several sides, each in a process of its own.
  *
- * A side is a module that exports `run(root, dir)`: `root` is the checkout whose sources are measured,
+ * A side has `run(dist, dir)`: `dist` is the build that is measured (builds.ts),
  * `dir` the folder with the case's data. It warms up, does the work once more, and returns how long that
  * took and what came of it, so that sides can be held against one another.
  */
@@ -22,7 +22,7 @@ export interface Side {
   readonly name: string;
   /** Options of the process that does the work, before the script. Default none. */
   readonly nodeOptions?: readonly string[];
-  readonly run: (root: string, dir: string) => Promise<SideResult>;
+  readonly run: (dist: string, dir: string) => Promise<SideResult>;
 }
 
 export interface BenchCase {

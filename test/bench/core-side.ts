@@ -6,8 +6,8 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { pathToFileURL } from 'node:url';
 import { ownPeakMb, type Side } from './case.ts';
+import { modulesOf } from './modules.ts';
 import { seriesFile } from './series-data.ts';
 
 type Decoders = typeof import('../../src/lake/decoder-threads.ts');
@@ -22,12 +22,12 @@ const SETTINGS = {
 export function coreSide(type: string, expression: unknown): Side {
   return {
     name: 'tidemill core',
-    async run(root, dir) {
-      const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
-      const { createDecoderThreads } = await load<Decoders>('src/lake/decoder-threads.ts');
-      const { encodeSeries } = await load<Encoder>('src/lake/series-encoder.ts');
-      const { evaluate } = await load<Evaluate>('src/metric-run/expression/evaluate.ts');
-      const { parseExpression } = await load<Parse>('src/metric-run/expression/parse.ts');
+    async run(dist, dir) {
+      const load = modulesOf(dist);
+      const { createDecoderThreads } = await load<Decoders>('lake/decoder-threads.ts');
+      const { encodeSeries } = await load<Encoder>('lake/series-encoder.ts');
+      const { evaluate } = await load<Evaluate>('metric-run/expression/evaluate.ts');
+      const { parseExpression } = await load<Parse>('metric-run/expression/parse.ts');
       const decoders = createDecoderThreads(SETTINGS, { request() {}, conflict() {}, retry() {} });
       const parsed = parseExpression(type, expression);
 

@@ -12,8 +12,10 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { startLocalAwsProcess } from '../../src/local/local-aws-process.ts';
 import { LOCAL_CREDENTIALS, LOCAL_REGION } from '../../src/local/resources.ts';
+import { modulesOf } from './modules.ts';
+
+type LocalAws = typeof import('../../src/local/local-aws-process.ts');
 
 export interface Completed {
   readonly runId: string;
@@ -56,29 +58,8 @@ export interface Deployment {
 export const MANIFEST_KEY = 'datasets/d/current/manifest.json';
 const RECEIVERS = 2;
 
-function statusField(pid: number, field: string): number {
-  const line = readFileSync(`/proc/${pid}/status`, 'utf8')
-    .split('\n')
-    .find((one) => one.startsWith(field));
-  return Number(line?.match(/(\d+) kB/)?.[1] ?? Number.NaN) / 1024;
-}
-
-/** Peak resident memory of another process, in MiB. */
-export const peakMbOf = (pid: number) => statusField(pid, 'VmHWM');
-/** Resident memory of another process now, in MiB. */
-export const residentMbOf = (pid: number) => statusField(pid, 'VmRSS');
-
-const TICKS_A_SECOND = 100;
-
-/** Seconds of CPU that another process has used so far, in user and system mode. */
-export function cpuSecondsOf(pid: number): number {
-  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
-  const fields = rest.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
-}
-
-async function startWorker(root: string, environment: Readonly<Record<string, string>>) {
-  const child: ChildProcess = spawn(process.execPath, [join(root, 'src/main.ts')], {
+async function startWorker(dist: string, environment: Readonly<Record<string, string>>) {
+  const child: ChildProcess = spawn(process.execPath, [join(dist, 'main.js')], {
     cwd: tmpdir(),
     env: { PATH: process.env.PATH ?? '', PROMETHEUS_PORT: '0', LOG_LEVEL: 'info', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -93,11 +74,12 @@ async function startWorker(root: string, environment: Readonly<Record<string, st
   return { child, port };
 }
 
-/** Starts both; the worker is the one of the checkout `root`. */
-export async function deploy(root: string): Promise<Deployment> {
+/** Starts both; the worker is the one of the build `dist`. */
+export async function deploy(dist: string): Promise<Deployment> {
+  const { startLocalAwsProcess } = await modulesOf(dist)<LocalAws>('local/local-aws-process.ts');
   const aws = await startLocalAwsProcess();
   const { resources, environment } = aws;
-  const { child, port } = await startWorker(root, environment);
+  const { child, port } = await startWorker(dist, environment);
   const settings = { endpoint: aws.endpoint, region: LOCAL_REGION, credentials: LOCAL_CREDENTIALS };
   const s3 = new S3Client({ ...settings, forcePathStyle: true });
   const sqs = new SQSClient({ ...settings, useQueueUrlAsEndpoint: false });

@@ -1,11 +1,15 @@
-/** DuckDB with two threads, as a side: one statement, warmed up once. */
+/** DuckDB with two threads, as a side: one statement, warmed up once. It is loaded where it is used, and so measured. */
 
-import { DuckDBInstance } from '@duckdb/node-api';
 import { ownPeakMb, type Side } from './case.ts';
+
+async function openDuckdb() {
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  return await DuckDBInstance.create(':memory:', { threads: '2' });
+}
 
 /** Runs `statements` on a fresh in-memory database with two threads; returns the last one's count, if it has one. */
 export async function duckdb(statements: readonly string[]): Promise<number> {
-  const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+  const instance = await openDuckdb();
   const connection = await instance.connect();
   try {
     let count = 0;
@@ -24,8 +28,8 @@ export async function duckdb(statements: readonly string[]): Promise<number> {
 export function duckdbSide(name: string, statement: (dir: string) => string): Side {
   return {
     name,
-    async run(_root, dir) {
-      const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+    async run(_dist, dir) {
+      const instance = await openDuckdb();
       const connection = await instance.connect();
       const pass = async () => Number((await connection.runAndReadAll(statement(dir))).getRows()[0]?.[0]);
       await pass();

@@ -2,8 +2,8 @@
 
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { AS_POOL_THREAD, ownPeakMb, type Side } from './case.ts';
+import { modulesOf } from './modules.ts';
 import { uploadFile } from './tier-data.ts';
 
 type Access = typeof import('../../src/lake/random-access.ts');
@@ -24,16 +24,16 @@ const WARM_UPS = 3;
 export const hotSide: Side = {
   name: 'tidemill core',
   nodeOptions: AS_POOL_THREAD,
-  async run(root, dir) {
-    const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
-    const { openLocalFile } = await load<Access>('src/lake/random-access.ts');
-    const { discard } = await load<Discard>('src/common/discard.ts');
-    const { objectBytes } = await load<ObjectBytes>('src/hot-tier/object-bytes.ts');
-    const { discardTable } = await load<Tables>('src/lake/tier-table/table.ts');
-    const { encodeHotFile, hotRows } = await load<HotFile>('src/hot-tier/hot-file.ts');
-    const { JsonLines } = await load<Lines>('src/hot-tier/json-lines.ts');
-    const { RowBuilder } = await load<Rows>('src/hot-tier/row-builder.ts');
-    const contract = await load<Provider>('src/contract/tier-provider.ts');
+  async run(dist, dir) {
+    const load = modulesOf(dist);
+    const { openLocalFile } = await load<Access>('lake/random-access.ts');
+    const { discard } = await load<Discard>('common/discard.ts');
+    const { objectBytes } = await load<ObjectBytes>('hot-tier/object-bytes.ts');
+    const { discardTable } = await load<Tables>('lake/tier-table/table.ts');
+    const { encodeHotFile, hotRows } = await load<HotFile>('hot-tier/hot-file.ts');
+    const { JsonLines } = await load<Lines>('hot-tier/json-lines.ts');
+    const { RowBuilder } = await load<Rows>('hot-tier/row-builder.ts');
+    const contract = await load<Provider>('contract/tier-provider.ts');
     const aws = contract.findProvider(contract.tierProviders(), 'aws');
     const input = uploadFile(dir);
     const output = join(dir, 'core-out.parquet');

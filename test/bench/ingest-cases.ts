@@ -8,9 +8,9 @@ import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { pathToFileURL } from 'node:url';
 import { type BenchCase, ownPeakMb, type Side } from './case.ts';
 import { duckdbSide } from './duckdb-side.ts';
+import { modulesOf } from './modules.ts';
 
 type LoadFile = typeof import('../../src/ingest/load-file.ts');
 
@@ -81,10 +81,8 @@ function localLake(out: string) {
 
 const ours: Side = {
   name: 'tidemill ingest',
-  async run(root, dir) {
-    const { loadFile } = (await import(
-      pathToFileURL(join(root, 'src/ingest/load-file.ts')).href
-    )) as LoadFile;
+  async run(dist, dir) {
+    const { loadFile } = await modulesOf(dist)<LoadFile>('ingest/load-file.ts');
     const { parseIngestRunRequest } = await import('../../src/contract/ingest-run.ts');
     const out = join(dir, 'out');
     const { request } = parseIngestRunRequest({

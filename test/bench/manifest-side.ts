@@ -3,9 +3,8 @@
  * again. In process, so that it is no S3 that is measured.
  */
 
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { ownPeakMb, type Side } from './case.ts';
+import { modulesOf } from './modules.ts';
 
 type Keys = typeof import('../../src/contract/tier-keys.ts');
 type Manifests = typeof import('../../src/contract/warm-manifest.ts');
@@ -25,14 +24,13 @@ const TIMED = 200;
 export function manifestSide(name: string, everyNth: number): Side {
   return {
     name,
-    async run(root) {
-      const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
-      const keys = await load<Keys>('src/contract/tier-keys.ts');
-      const { emptyManifest, parseManifest, serializeManifest } = await load<Manifests>(
-        'src/contract/warm-manifest.ts',
-      );
-      const { commit, dueDeletions, propose } = await load<Plan>('src/warm-tier/plan.ts');
-      const { compactionResultOf, remember } = await load<Results>('src/contract/compaction-result.ts');
+    async run(dist) {
+      const load = modulesOf(dist);
+      const keys = await load<Keys>('contract/tier-keys.ts');
+      const { emptyManifest, parseManifest, serializeManifest } =
+        await load<Manifests>('contract/warm-manifest.ts');
+      const { commit, dueDeletions, propose } = await load<Plan>('warm-tier/plan.ts');
+      const { compactionResultOf, remember } = await load<Results>('contract/compaction-result.ts');
       const key = keys.manifestKey('', 'aws', MONTH);
       const folder = keys.warmFolder('', 'aws', MONTH);
       const keyOf = (file: string) => `${folder}/${file}`;

@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { buildFor, buildSides } from './builds.ts';
 import type { BenchCase, Side, SideResult } from './case.ts';
 import { BENCH_CASES } from './cases.ts';
 
@@ -21,7 +22,7 @@ const DATA = join(tmpdir(), 'tidemill-bench');
 interface Row {
   readonly side: Side;
   readonly label: string;
-  readonly root: string;
+  readonly dist: string;
   readonly results: SideResult[];
 }
 
@@ -30,6 +31,9 @@ function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+/** The script that runs a side. */
+const sides = buildSides(ROOT);
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -54,12 +58,11 @@ async function defaultBase(): Promise<string> {
 async function runSide(
   name: string,
   { name: side, nodeOptions = [] }: Side,
-  root: string,
+  dist: string,
   dir: string,
 ): Promise<SideResult | undefined> {
-  const script = join(import.meta.dirname, 'side-process.ts');
   try {
-    const { stdout } = await execute(process.execPath, [...nodeOptions, script, name, side, root, dir], {
+    const { stdout } = await execute(process.execPath, [...nodeOptions, await sides, name, side, dist, dir], {
       maxBuffer: 1 << 26,
     });
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as SideResult;
@@ -69,16 +72,21 @@ async function runSide(
   }
 }
 
-async function measure(bench: BenchCase, rounds: number, base: string | undefined): Promise<Row[]> {
+async function measure(
+  bench: BenchCase,
+  rounds: number,
+  dist: string,
+  base: string | undefined,
+): Promise<Row[]> {
   const dir = join(DATA, bench.name);
   mkdirSync(dir, { recursive: true });
   await bench.prepare(dir);
-  const rows: Row[] = bench.sides.map((side) => ({ side, label: side.name, root: ROOT, results: [] }));
+  const rows: Row[] = bench.sides.map((side) => ({ side, label: side.name, dist, results: [] }));
   const ours = bench.sides[0]!;
-  if (base !== undefined) rows.push({ side: ours, label: `${ours.name}, base`, root: base, results: [] });
+  if (base !== undefined) rows.push({ side: ours, label: `${ours.name}, base`, dist: base, results: [] });
   for (let round = 0; round < rounds; round++) {
     for (const row of rows) {
-      const result = await runSide(bench.name, row.side, row.root, dir);
+      const result = await runSide(bench.name, row.side, row.dist, dir);
       if (result !== undefined) row.results.push(result);
     }
   }
@@ -132,8 +140,10 @@ async function main(): Promise<void> {
   say(`medians of ${values.rounds} rounds, sides in turn, each in its own process, after one warm-up pass\n`);
   const report: Record<string, unknown> = {};
   try {
+    const dist = await buildFor(ROOT);
+    const builtBase = base === undefined ? undefined : await buildFor(base);
     for (const bench of chosen) {
-      const rows = await measure(bench, Number(values.rounds), base);
+      const rows = await measure(bench, Number(values.rounds), dist, builtBase);
       for (const line of table(bench, rows)) say(line);
       say('');
       report[bench.name] = Object.fromEntries(rows.map(({ label, results }) => [label, results]));

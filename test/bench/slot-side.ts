@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Side } from './case.ts';
-import { cpuSecondsOf, deploy, peakMbOf } from './deployment.ts';
+import { cpuSecondsOf, peakMbOf } from './process-status.ts';
 import { DAY, TIER_FILES, uploadFile } from './tier-data.ts';
 
 /** Each has a day of its own: so many times the slots that there are files for. The first one warms up. */
@@ -16,8 +16,9 @@ const percentile = (sorted: readonly number[], p: number) =>
 
 export const slotSide: Side = {
   name: 'tidemill worker',
-  async run(root, dir) {
-    const deployment = await deploy(root);
+  async run(dist, dir) {
+    const { deploy } = await import('./deployment.ts');
+    const deployment = await deploy(dist);
     const uploads: number[] = [];
     const plain: number[] = [];
     const merging: number[] = [];

@@ -6,7 +6,6 @@
 import { encodeSeries } from '../../src/lake/series-encoder.ts';
 import { type Deployment, MANIFEST_KEY } from './deployment.ts';
 
-export const RUN_CODES = Array.from({ length: 17 }, (_, i) => `SERIES_${String(i + 1).padStart(2, '0')}`);
 const POINTS = 82_257;
 const DAY_MS = 86_400_000;
 const BEGIN = Date.UTC(2010, 0, 1);
@@ -32,11 +31,11 @@ async function monthFile(days: readonly number[]): Promise<Uint8Array> {
 }
 
 /** Puts the dataset `d`. */
-export async function dailyDataset(deployment: Deployment): Promise<void> {
+export async function dailyDataset(deployment: Deployment, codes: readonly string[]): Promise<void> {
   const paths: string[] = [];
   const months = new Map<string, Uint8Array>();
-  for (const [index, code] of RUN_CODES.entries()) {
-    const points = Math.floor(POINTS / RUN_CODES.length) + (index < POINTS % RUN_CODES.length ? 1 : 0);
+  for (const [index, code] of codes.entries()) {
+    const points = Math.floor(POINTS / codes.length) + (index < POINTS % codes.length ? 1 : 0);
     const byMonth = Map.groupBy(
       Array.from({ length: points }, (_, day) => day),
       (day) => {
@@ -53,6 +52,6 @@ export async function dailyDataset(deployment: Deployment): Promise<void> {
       paths.push(path);
     }
   }
-  const manifest = { version_id: '1', dataset_id: 'd', series_codes: RUN_CODES, parquet_files: paths };
+  const manifest = { version_id: '1', dataset_id: 'd', series_codes: codes, parquet_files: paths };
   await deployment.put(MANIFEST_KEY, Buffer.from(JSON.stringify(manifest)));
 }

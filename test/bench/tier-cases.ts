@@ -26,8 +26,8 @@ function duckdbCopy(name: string, select: string): Side {
   const side = duckdbSide(name, copy);
   return {
     name,
-    async run(root, dir) {
-      const result = await side.run(root, dir);
+    async run(dist, dir) {
+      const result = await side.run(dist, dir);
       return { ...result, extra: { MB: statSync(out(dir)).size / 1e6, ...result.extra } };
     },
   };

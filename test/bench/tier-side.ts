@@ -3,8 +3,8 @@
 import { createWriteStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { pathToFileURL } from 'node:url';
 import { AS_POOL_THREAD, ownPeakMb, type Side } from './case.ts';
+import { modulesOf } from './modules.ts';
 import { tierFiles } from './tier-data.ts';
 
 type Access = typeof import('../../src/lake/random-access.ts');
@@ -24,17 +24,17 @@ export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
   return {
     name: 'tidemill core',
     nodeOptions: AS_POOL_THREAD,
-    async run(root, dir) {
-      const load = async <T>(path: string) => (await import(pathToFileURL(join(root, path)).href)) as T;
-      const { openLocalFile } = await load<Access>('src/lake/random-access.ts');
-      const { createEncoderThreads } = await load<Encoders>('src/lake/encoder-threads.ts');
-      const { Merge } = await load<Merging>('src/warm-tier/merge.ts');
-      const { openFile } = await load<Reader>('src/lake/tier-file-reader.ts');
-      const { ROW_GROUP_ROWS, TierFileWriter } = await load<Writer>('src/lake/tier-file-writer.ts');
-      const contract = await load<Provider>('src/contract/tier-provider.ts');
+    async run(dist, dir) {
+      const load = modulesOf(dist);
+      const { openLocalFile } = await load<Access>('lake/random-access.ts');
+      const { createEncoderThreads } = await load<Encoders>('lake/encoder-threads.ts');
+      const { Merge } = await load<Merging>('warm-tier/merge.ts');
+      const { openFile } = await load<Reader>('lake/tier-file-reader.ts');
+      const { ROW_GROUP_ROWS, TierFileWriter } = await load<Writer>('lake/tier-file-writer.ts');
+      const contract = await load<Provider>('contract/tier-provider.ts');
       const aws = contract.findProvider(contract.tierProviders(), 'aws');
       const columns = contract.canonicalColumns(aws);
-      const { MANY_ROWS } = await load<MergingFiles>('src/warm-tier/merge-files.ts');
+      const { MANY_ROWS } = await load<MergingFiles>('warm-tier/merge-files.ts');
       const encoders = createEncoderThreads(1);
 
       async function pass(output: string): Promise<number> {

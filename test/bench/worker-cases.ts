@@ -4,9 +4,11 @@
  */
 
 import type { BenchCase, Side, SideResult } from './case.ts';
-import { type Deployment, deploy, peakMbOf, residentMbOf } from './deployment.ts';
+import type { Deployment } from './deployment.ts';
+import { peakMbOf, residentMbOf } from './process-status.ts';
 import { makeSeries, seriesFile } from './series-data.ts';
-import { dailyDataset, RUN_CODES } from './small-dataset.ts';
+
+const RUN_CODES = Array.from({ length: 17 }, (_, i) => `SERIES_${String(i + 1).padStart(2, '0')}`);
 
 const MILLION = 1_000_000;
 const RUNS = 400;
@@ -82,8 +84,9 @@ async function smallRuns(deployment: Deployment): Promise<SideResult> {
 function deployed(name: string, work: (deployment: Deployment, dir: string) => Promise<SideResult>): Side {
   return {
     name,
-    async run(root, dir) {
-      const deployment = await deploy(root);
+    async run(dist, dir) {
+      const { deploy } = await import('./deployment.ts');
+      const deployment = await deploy(dist);
       try {
         return await work(deployment, dir);
       } finally {
@@ -100,7 +103,8 @@ export const WORKER_CASES: readonly BenchCase[] = [
     prepare: async () => {},
     sides: [
       deployed('tidemill worker', async (deployment) => {
-        await dailyDataset(deployment);
+        const { dailyDataset } = await import('./small-dataset.ts');
+        await dailyDataset(deployment, RUN_CODES);
         return await smallRuns(deployment);
       }),
     ],

@@ -5,7 +5,7 @@
 
 import { systemClock } from '../../src/common/clock.ts';
 import type { LocalRequest } from '../../src/local/request-hooks.ts';
-import { residentMbOf } from '../bench/deployment.ts';
+import { residentMbOf } from '../bench/process-status.ts';
 import type { LoadCase, LoadOptions, LoadReport } from './load-case.ts';
 import { figures, latenciesOf, table } from './report.ts';
 import { metricRun, putDataset } from './requests.ts';

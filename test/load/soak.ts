@@ -5,7 +5,7 @@
 
 import { systemClock } from '../../src/common/clock.ts';
 import { startLocalPostgres } from '../../src/local/local-postgres.ts';
-import { cpuSecondsOf, residentMbOf } from '../bench/deployment.ts';
+import { cpuSecondsOf, residentMbOf } from '../bench/process-status.ts';
 import { lineThrough } from '../support/least-squares.ts';
 import type { LoadCase, LoadReport } from './load-case.ts';
 import { figures, latenciesOf, table } from './report.ts';

@@ -1,7 +1,7 @@
 /** How fast a worker is, and how long its requests wait: against concurrency, with many waiting, with many groups. */
 
 import { systemClock } from '../../src/common/clock.ts';
-import { cpuSecondsOf, peakMbOf, residentMbOf } from '../bench/deployment.ts';
+import { cpuSecondsOf, peakMbOf, residentMbOf } from '../bench/process-status.ts';
 import type { LoadCase, LoadOptions, LoadReport } from './load-case.ts';
 import { figures, latenciesOf, quantile, table } from './report.ts';
 import { metricRun, putDataset } from './requests.ts';

@@ -12,9 +12,9 @@ const KEPT_MS = 86_400_000;
 const INPUTS = ['src/**/*.ts', 'package.json', 'package-lock.json', '.ci/build.ts'];
 
 /** Tells sources apart, whatever they were built at. */
-async function digestOf(root: string): Promise<string> {
+async function digestOf(root: string, more: readonly string[]): Promise<string> {
   const paths = globSync(INPUTS, { cwd: root }).sort();
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update(more.join('\n'));
   for (const path of paths)
     hash
       .update(`${path}\n`)
@@ -26,17 +26,19 @@ async function digestOf(root: string): Promise<string> {
 /**
  * The dist folder of the sources below `root`, which is built unless it was before: what is at hand is told
  * by the sources' digest, so that processes and checkouts may share it.
+ *
+ * @param more modules below src that are to be files of their own too; default none
  */
-export async function builtFrom(root: string): Promise<string> {
+export async function builtFrom(root: string, more: readonly string[] = []): Promise<string> {
   const store = join(root, 'node_modules/.cache/tidemill');
-  const place = join(store, await digestOf(root));
+  const place = join(store, await digestOf(root, more));
   const dist = join(place, 'dist');
   if (existsSync(dist)) return dist;
   await mkdir(store, { recursive: true });
   await removeOld(store);
   const fresh = await mkdtemp(join(store, 'building-'));
   const { build } = await import('../../.ci/build.ts');
-  await build(root, join(fresh, 'dist'));
+  await build(root, join(fresh, 'dist'), more);
   await cp(join(root, 'package.json'), join(fresh, 'package.json'));
   // Another process may have been first.
   await rename(fresh, place).catch(() => rm(fresh, { recursive: true }));
