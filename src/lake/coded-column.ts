@@ -7,10 +7,10 @@
 import type { DecodedArray, Encoding, Statistics } from 'hyparquet';
 import type { ByteWriter } from 'hyparquet-writer';
 import { deltaBinaryPack } from 'hyparquet-writer/src/delta.js';
-import { writeRleBitPackedHybrid } from 'hyparquet-writer/src/encoding.js';
 import { writePlain } from 'hyparquet-writer/src/plain.js';
 import { discard } from '../common/discard.ts';
 import type { WideKind } from '../contract/column-spec.ts';
+import { bitRunsOf } from './bit-runs.ts';
 import type { BooleanMessage, ColumnMessage, TextMessage, WideMessage } from './tier-table/column-message.ts';
 import { distinctWords } from './tier-table/distinct-words.ts';
 
@@ -92,7 +92,7 @@ function codedByDictionary(
     size: dictionaryBytes + (indices.length * bits) / 8,
     write(page, from, to) {
       page.appendUint8(bits);
-      writeRleBitPackedHybrid(page, indices.subarray(from, to), bits);
+      page.appendBytes(bitRunsOf(indices.subarray(from, to), bits));
     },
     release: () => discard(indices),
   };

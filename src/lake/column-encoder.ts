@@ -1,7 +1,7 @@
 /**
- * Encodes one column of one row group as a Parquet column chunk: levels, values, headers and dictionaries by
- * hyparquet-writer, compression by Node's own zstd. Ours is only which encoding a column gets
- * (coded-column.ts), and how its rows are divided into pages.
+ * Encodes one column of one row group as a Parquet column chunk: plain values, headers and dictionaries by
+ * hyparquet-writer, compression by Node's own zstd. Ours is which encoding a column gets (coded-column.ts), how
+ * its rows are divided into pages, and the runs of indices and levels (bit-runs.ts).
  *
  * Columns are encoded apart, so in as many threads as there are, and put together by parquet-stitch.ts.
  */
@@ -11,9 +11,9 @@ import type { ColumnMetaData, Encoding, SchemaElement } from 'hyparquet';
 import { ByteWriter } from 'hyparquet-writer';
 import { writePageHeader } from 'hyparquet-writer/src/datapage.js';
 import { writeDictionaryPage } from 'hyparquet-writer/src/dictionary.js';
-import { writeRleBitPackedHybrid } from 'hyparquet-writer/src/encoding.js';
 import type { ColumnEncoder } from 'hyparquet-writer/src/types.js';
 import { discard } from '../common/discard.ts';
+import { bitRunsOf } from './bit-runs.ts';
 import { codeColumn } from './coded-column.ts';
 import { type ColumnMessage, discardMessage } from './tier-table/column-message.ts';
 import { elementOf } from './tier-table/parquet-kinds.ts';
@@ -115,9 +115,7 @@ function writeLevels(page: ByteWriter, levels: Uint8Array | undefined, from: num
 }
 
 function levelsOf(levels: Uint8Array): Uint8Array {
-  const rle = new ByteWriter(PAGE_BYTES + (levels.length >> 3));
-  writeRleBitPackedHybrid(rle, Int32Array.from(levels), 1);
-  return rle.getBytes();
+  return bitRunsOf(Int32Array.from(levels), 1);
 }
 
 let ones = { rows: 0, bytes: new Uint8Array(0) as Uint8Array };

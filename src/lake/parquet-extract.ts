@@ -32,6 +32,7 @@ import type {
 import { ByteWriter } from 'hyparquet-writer';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
 import type { RowGroup } from './parquet-footer.ts';
+import { isText, leavesOf } from './parquet-schema.ts';
 
 export interface ExtractOptions {
   /** Texts are decoded as dictionaries with 32-bit indices. Default false. */
@@ -51,24 +52,6 @@ const ARROW_SCHEMA = 'ARROW:schema';
 const MAGIC = 'PAR1';
 /** Room for the new footer; it grows where that is not enough. */
 const FOOTER_BYTES = 4096;
-
-/** The top-level columns without children, by name. */
-export function leavesOf(schema: readonly SchemaElement[]): Map<string, SchemaElement> {
-  const leaves = new Map<string, SchemaElement>();
-  let inside = 0;
-  for (const element of schema.slice(1)) {
-    if (inside === 0 && element.num_children === undefined) leaves.set(element.name, element);
-    inside = Math.max(0, inside - 1) + (element.num_children ?? 0);
-  }
-  return leaves;
-}
-
-/** Whether a column holds text: enums and JSON are text as well, and a byte array that says nothing of itself. */
-export function isText({ type, converted_type: converted, logical_type: logical }: SchemaElement): boolean {
-  if (type !== 'BYTE_ARRAY') return false;
-  if (logical !== undefined) return ['STRING', 'ENUM', 'JSON'].includes(logical.type);
-  return converted === undefined || ['UTF8', 'ENUM', 'JSON'].includes(converted);
-}
 
 /** Whether Parquet's own types leave open what the column is: 64 bits, and no more said. */
 function isBare({ type, converted_type, logical_type }: SchemaElement): boolean {

@@ -6,7 +6,13 @@
  * is never a matter of locale or of lost digits.
  */
 
-import { type FileMetaData, type ParquetParsers, parquetMetadata, type SchemaElement } from 'hyparquet';
+import {
+  type CompressionCodec,
+  type FileMetaData,
+  type ParquetParsers,
+  parquetMetadata,
+  type SchemaElement,
+} from 'hyparquet';
 import { InvalidRequestError, messageOf } from '../common/errors.ts';
 import type { RandomAccess } from './random-access.ts';
 
@@ -24,6 +30,7 @@ export interface ColumnChunk {
   /** Where the chunk's bytes begin, its dictionary page included. */
   readonly start: number;
   readonly end: number;
+  readonly codec: CompressionCodec;
   readonly statistics: ColumnStatistics | undefined;
 }
 
@@ -158,7 +165,7 @@ function footerOf(metadata: FileMetaData, fileSize: number): ParquetFooter {
       if (!(start >= 0 && start <= end && end <= fileSize)) {
         throw new Error(`row group ${index} lies outside of the file`);
       }
-      chunks.set(name, { start, end, statistics: statisticsOf(meta, elements.get(name)) });
+      chunks.set(name, { start, end, codec: meta.codec, statistics: statisticsOf(meta, elements.get(name)) });
     }
     return { index, rows: countOf(group.num_rows), columns: chunks };
   });

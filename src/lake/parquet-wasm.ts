@@ -7,6 +7,7 @@
  */
 
 import { createRequire } from 'node:module';
+import { InvalidRequestError, messageOf } from '../common/errors.ts';
 
 export type ParquetWasm = typeof import('parquet-wasm');
 
@@ -28,4 +29,10 @@ export function retireAfterPanic(instance: ParquetWasm, error: unknown): boolean
     current = undefined;
   }
   return true;
+}
+
+/** What is said of a file that it could not decode. */
+export function undecodable(fileName: string, cause: unknown): InvalidRequestError {
+  const what = `${fileName} can not be decoded: ${messageOf(cause).slice(0, 200)}`;
+  return new InvalidRequestError('INPUT_READ_ERROR', what, { cause });
 }

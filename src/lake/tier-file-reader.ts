@@ -1,25 +1,24 @@
 /**
  * Reads a Parquet file's columns as one run of rows, as the tiers' typed columns, whoever wrote the file.
  *
- * Terms: a piece is what is decoded at once, a row group or PIECE_ROWS of a larger one. It stays in WASM
- * memory, its texts as a dictionary, and rows are copied straight from there; so a text is interned once a
- * piece. The next row group's bytes are fetched while the rows of one are used.
+ * A column that is stored as the tiers' writers do it is read from its pages as its rows are wanted
+ * (chunk-reader.ts), the others are decoded by parquet-wasm in pieces (tier-pieces.ts). Either way a text is
+ * interned once, not row by row. The next row group's bytes are fetched while one is used.
  *
- * Memory: one piece, decoded, and the stored bytes of two row groups. Thread-only (parquet-wasm).
+ * Memory: the stored bytes of two row groups, and of each column a page or a piece. Thread-only (parquet-wasm).
  */
 
-import type { Data } from 'apache-arrow';
 import type { SchemaElement } from 'hyparquet';
 import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnKind } from '../contract/column-spec.ts';
-import type { HeldBatch } from './arrow-bridge.ts';
-import { leavesOf } from './parquet-extract.ts';
-import { openParquetReader, type ParquetReader } from './parquet-file.ts';
+import { ChunkReader, type ColumnSource } from './chunk-reader.ts';
+import { createFetcher, type FetchedGroup, type GroupFetcher } from './parquet-fetch.ts';
 import { type ParquetFooter, type RowGroup, readFooter } from './parquet-footer.ts';
+import { leavesOf } from './parquet-schema.ts';
 import type { RandomAccess } from './random-access.ts';
+import type { TierPieces } from './tier-pieces.ts';
 import { castRow } from './tier-table/cast-row.ts';
 import { cellError } from './tier-table/cell.ts';
-import { copyRows, type DictionaryCodes, internDictionary, kindOfArrow } from './tier-table/from-arrow.ts';
 import { kindOfElement, typeName } from './tier-table/parquet-kinds.ts';
 import { allocateColumn, type Column, clearRows } from './tier-table/table.ts';
 import { TextPool } from './tier-table/text-pool.ts';
@@ -38,22 +37,28 @@ export interface TierFooter {
 }
 
 /**
- * Rows that are decoded at once, at most: some 5 MB, of eight files that are merged 40 MB. Of a larger row
- * group each piece is decoded anew from the group's start, past what came before, which costs little as
- * long as pieces are pages (measured: a third of decoding for pieces of a quarter).
+ * Opens a file by its footer. Throws INPUT_READ_ERROR when it is no Parquet file, or claims other rows than it
+ * has. The file is not closed here.
  */
-const PIECE_ROWS = 65_536;
-
-/** Opens a file by its footer. Throws INPUT_READ_ERROR when it is no Parquet file. The file is not closed here. */
 export async function openFile(file: RandomAccess): Promise<TierFile> {
-  return new TierFile(file, await readFooter(file));
+  const footer = await readFooter(file);
+  const rows = footer.rowGroups.reduce((sum, group) => sum + group.rows, 0);
+  if (rows !== footer.rows) {
+    throw broken(file.name, `it claims ${footer.rows} rows, and its row groups have ${rows}`);
+  }
+  return new TierFile(file, footer);
 }
 
-/** A decoded piece, and how far it has been read. */
-interface Piece {
-  readonly batch: HeldBatch;
-  readonly group: number;
-  next: number;
+/** A row group that is being read. */
+interface OpenGroup {
+  readonly index: number;
+  /** Rows that were not read yet. */
+  left: number;
+  readonly fetched: FetchedGroup | undefined;
+  /** Columns that are read from their pages. */
+  readonly chunks: ReadonlyMap<string, ChunkReader>;
+  /** The other columns, if there are any. */
+  readonly pieces: TierPieces | undefined;
 }
 
 export class TierFile {
@@ -61,22 +66,20 @@ export class TierFile {
   readonly footer: TierFooter;
   readonly #elements: ReadonlyMap<string, SchemaElement>;
   readonly #groups: readonly RowGroup[];
-  readonly #reader: ParquetReader;
+  readonly #footer: ParquetFooter;
+  readonly #fetcher: GroupFetcher;
   /** The columns that are read, all of them in the file. */
   #wanted: readonly string[] = [];
   #nextGroup = 0;
-  #pieces: AsyncGenerator<HeldBatch> | undefined;
-  #piece: Piece | undefined;
-  /** Rows of a row group of which no column is wanted. */
-  #bareRows = 0;
-  #codes = new Map<string, DictionaryCodes>();
+  #open: OpenGroup | undefined;
   #rowsBefore = 0;
 
   constructor(file: RandomAccess, footer: ParquetFooter) {
     this.name = file.name;
     this.#elements = leavesOf(footer.metadata.schema);
     this.#groups = footer.rowGroups.filter(({ rows }) => rows > 0);
-    this.#reader = openParquetReader(file, footer, { dictionaryText: true });
+    this.#footer = footer;
+    this.#fetcher = createFetcher(file);
     const columns = [...this.#elements].map(([name, element]) => ({ name, kind: kindOfElement(element) }));
     this.footer = { rows: footer.rows, columns, rowGroups: footer.rowGroups };
   }
@@ -110,14 +113,17 @@ export class TierFile {
   select(names: Iterable<string>): void {
     const wanted = new Set(names);
     const reason = this.unreadable(wanted);
-    if (reason !== undefined) throw this.#broken(reason);
+    if (reason !== undefined) throw broken(this.name, reason);
     this.#wanted = [...this.#elements.keys()].filter((name) => wanted.has(name));
     this.#prefetch();
   }
 
   /** How many rows can be read at once now; waits for them; 0 when the file is at its end. */
   async available(): Promise<number> {
-    while (this.#left() === 0 && (await this.#open())) {}
+    while (this.#left() === 0) {
+      if (this.#open !== undefined && this.#open.left > 0) this.#open.pieces?.next();
+      else if (!(await this.#openNext())) break;
+    }
     return this.#left();
   }
 
@@ -126,112 +132,95 @@ export class TierFile {
    * Throws INPUT_READ_ERROR, naming row and column, for a value that cannot be cast.
    */
   read(columns: readonly Column[], at: number, rows: number): void {
-    for (const target of columns) {
-      const source = this.#source(target.name);
-      if (source === undefined) clearRows(target, at, rows);
-      else this.#readColumn(source, target, at, rows);
-    }
-    if (this.#piece === undefined) this.#bareRows -= rows;
-    else this.#piece.next += rows;
+    for (const target of columns) this.#readColumn(target, at, rows);
+    if (this.#open !== undefined) this.#open.left -= rows;
+    this.#open?.pieces?.advance(rows);
     this.#rowsBefore += rows;
   }
 
   /** Frees what is decoded. For a file that is not read to its end. */
   close(): void {
     this.#release();
-    this.#reader.close();
+    this.#fetcher.close();
   }
 
   #left(): number {
-    return this.#piece === undefined ? this.#bareRows : this.#piece.batch.rows - this.#piece.next;
+    return this.#open?.pieces?.left ?? this.#open?.left ?? 0;
   }
 
   #release(): void {
-    this.#piece?.batch.release();
-    this.#piece = undefined;
-    this.#codes.clear();
+    this.#open?.pieces?.close();
+    this.#open?.fetched?.release();
+    this.#open = undefined;
   }
 
   #prefetch(): void {
     const group = this.#groups[this.#nextGroup];
-    if (group !== undefined && this.#wanted.length > 0) this.#reader.prefetch(group, this.#wanted);
+    if (group !== undefined && this.#wanted.length > 0) this.#fetcher.prefetch(group, this.#wanted);
   }
 
-  /** Decodes the next piece; false at the file's end. */
-  async #open(): Promise<boolean> {
+  /** Opens the next row group; false at the file's end. */
+  async #openNext(): Promise<boolean> {
     this.#release();
-    const piece = await this.#pieces?.next();
-    if (piece !== undefined && !piece.done) {
-      this.#piece = { batch: piece.value, group: this.#nextGroup - 1, next: 0 };
-      return true;
-    }
     const group = this.#groups[this.#nextGroup];
     if (group === undefined) return false;
     this.#nextGroup++;
-    if (this.#wanted.length === 0) this.#bareRows = group.rows;
-    else {
-      this.#pieces = this.#reader.held(group, this.#wanted, PIECE_ROWS);
-      const first = await this.#pieces.next();
-      if (!first.done) this.#piece = { batch: first.value, group: this.#nextGroup - 1, next: 0 };
-      this.#prefetch();
+    const wanted = this.#wanted;
+    const fetched = wanted.length === 0 ? undefined : await this.#fetcher.fetch(group, wanted);
+    const chunks = fetched === undefined ? new Map<string, ChunkReader>() : this.#chunksOf(group, fetched);
+    const others = wanted.filter((name) => !chunks.has(name));
+    let pieces: TierPieces | undefined;
+    if (fetched !== undefined && others.length > 0) {
+      const { TierPieces: Pieces } = await import('./tier-pieces.ts');
+      pieces = new Pieces(this.name, this.#footer, group, others, fetched);
+      // They have a copy.
+      if (chunks.size === 0) fetched.release();
     }
+    this.#open = { index: group.index, left: group.rows, fetched, chunks, pieces };
+    this.#prefetch();
     return true;
   }
 
-  /** The column's values in this piece; undefined when it is not read. */
-  #source(name: string): Data | undefined {
-    const index = this.#wanted.indexOf(name);
-    if (index < 0 || this.#piece === undefined) return undefined;
+  /** The wanted columns that are read from their pages. */
+  #chunksOf(group: RowGroup, { bytesOf }: FetchedGroup): Map<string, ChunkReader> {
+    const chunks = new Map<string, ChunkReader>();
+    for (const name of this.#wanted) {
+      const { start, end, codec } = group.columns.get(name)!;
+      const chunk = ChunkReader.open(bytesOf(start, end), this.#elements.get(name)!, codec, group.rows);
+      if (chunk !== undefined) chunks.set(name, chunk);
+    }
+    return chunks;
+  }
+
+  #readColumn(target: Column, at: number, rows: number): void {
     try {
-      return this.#piece.batch.view().data.children[index];
+      const source = this.#open?.chunks.get(target.name) ?? this.#open?.pieces?.source(target.name);
+      if (source === undefined) clearRows(target, at, rows);
+      else if (source.kind === target.kind) source.read(target, at, rows);
+      else this.#castColumn(source, target, at, rows);
     } catch (error) {
-      throw this.#broken(this.#placeOf(name, error), error);
+      if (!(error instanceof RangeError)) throw error;
+      throw broken(
+        this.name,
+        `row group ${this.#open!.index}, column ${target.name}: ${error.message}`,
+        error,
+      );
     }
   }
 
-  #readColumn(source: Data, target: Column, at: number, rows: number): void {
-    const from = this.#piece!.next;
-    const kind = kindOfArrow(source);
-    if (kind === undefined) throw this.#broken(this.#placeOf(target.name, `it came as ${source.type}`));
-    try {
-      if (target.kind === kind) {
-        copyRows(source, from, rows, target, at, this.#codesOf(source, target));
-        return;
-      }
-      const native = allocateColumn({ name: target.name, kind }, rows, () => new TextPool());
-      const codes = native.kind === 'text' ? internDictionary(source, native.pool) : undefined;
-      copyRows(source, from, rows, native, 0, codes);
-      for (let row = 0; row < rows; row++) {
-        const problem = castRow(native, row, target, at + row);
-        if (problem !== undefined) {
-          throw cellError(this.name, this.#rowsBefore + row, target.name, problem);
-        }
-      }
-    } catch (error) {
-      if (error instanceof RangeError) throw this.#broken(this.#placeOf(target.name, error.message), error);
-      throw error;
+  #castColumn(source: ColumnSource, target: Column, at: number, rows: number): void {
+    const native = allocateColumn({ name: target.name, kind: source.kind }, rows, () => new TextPool());
+    source.read(native, 0, rows);
+    for (let row = 0; row < rows; row++) {
+      const problem = castRow(native, row, target, at + row);
+      if (problem !== undefined) throw cellError(this.name, this.#rowsBefore + row, target.name, problem);
     }
   }
+}
 
-  #codesOf(source: Data, target: Column): DictionaryCodes | undefined {
-    if (target.kind !== 'text') return undefined;
-    let codes = this.#codes.get(target.name);
-    if (codes?.pool !== target.pool) {
-      codes = internDictionary(source, target.pool);
-      this.#codes.set(target.name, codes);
-    }
-    return codes;
-  }
-
-  #placeOf(name: string, why: unknown): string {
-    const { index } = this.#groups[this.#piece!.group]!;
-    return `row group ${index}, column ${name}: ${why instanceof Error ? why.message : String(why)}`;
-  }
-
-  #broken(why: string, cause?: unknown): InvalidRequestError {
-    return new InvalidRequestError('INPUT_READ_ERROR', `${this.name} can not be read: ${why}`, {
-      ...(cause === undefined ? {} : { cause }),
-      fields: { key: this.name },
-    });
-  }
+function broken(fileName: string, why: string, cause?: unknown): InvalidRequestError {
+  return new InvalidRequestError('INPUT_READ_ERROR', `${fileName} can not be read: ${why}`, {
+    ...(cause === undefined ? {} : { cause }),
+    fields: { key: fileName },
+  });
 }

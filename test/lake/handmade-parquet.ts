@@ -99,12 +99,14 @@ function pageHeader(rows: number, size: number): Uint8Array {
 export interface HandmadeOptions {
   /** Keys and values of the footer. */
   readonly keyValues?: Readonly<Record<string, string>>;
+  /** How many rows the footer claims, where it lies. */
+  readonly claimedRows?: number;
 }
 
 export function handmadeParquet(
   columns: readonly HandmadeColumn[],
   groups: readonly HandmadeGroup[],
-  { keyValues = {} }: HandmadeOptions = {},
+  { keyValues = {}, claimedRows }: HandmadeOptions = {},
 ): Uint8Array {
   const body: Uint8Array[] = [Buffer.from('PAR1')];
   let size = 4;
@@ -136,7 +138,7 @@ export function handmadeParquet(
   const footer = encodeStruct([
     integerField(1, I32, 2),
     structsField(2, [root, ...columns.map(elementOf)]),
-    integerField(3, I64, rows),
+    integerField(3, I64, claimedRows ?? rows),
     structsField(4, rowGroups),
     ...(pairs.length === 0 ? [] : [structsField(5, pairs)]),
   ]);

@@ -2,7 +2,7 @@
 
 import type { SchemaElement } from 'hyparquet';
 import type { ColumnKind, ColumnSpec } from '../../contract/column-spec.ts';
-import { isText } from '../parquet-extract.ts';
+import { isText } from '../parquet-schema.ts';
 
 const TIMES = ['DATE', 'TIMESTAMP_MILLIS', 'TIMESTAMP_MICROS'];
 /** Numbers of another meaning than their digits have. */
