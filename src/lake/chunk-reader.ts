@@ -12,9 +12,17 @@ import { messageOf } from '../common/errors.ts';
 import type { ColumnKind } from '../contract/column-spec.ts';
 import { BitRuns, MAX_BITS } from './bit-runs.ts';
 import { pageHeaderAt } from './page-header.ts';
+import { DICTIONARIES } from './parquet-footer.ts';
 import { kindOfElement } from './tier-table/parquet-kinds.ts';
-import { type Column, NULL_FLAG, type TextColumn } from './tier-table/table.ts';
+import {
+  type AnyColumn,
+  type Column,
+  NULL_FLAG,
+  type PooledColumn,
+  type TextColumn,
+} from './tier-table/table.ts';
 import type { TextPool } from './tier-table/text-pool.ts';
+import type { WordPool } from './tier-table/word-pool.ts';
 
 /** A column of a row group, row by row. */
 export interface ColumnSource {
@@ -47,7 +55,6 @@ interface OpenPage {
 /** Larger pages are no one's that we know: a header may claim any size. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 const CODECS: readonly CompressionCodec[] = ['ZSTD', 'UNCOMPRESSED'];
-const DICTIONARIES = ['RLE_DICTIONARY', 'PLAIN_DICTIONARY'];
 
 export class ChunkReader implements ColumnSource {
   readonly kind: ColumnKind;
@@ -58,9 +65,11 @@ export class ChunkReader implements ColumnSource {
   readonly #dictionary: Page | undefined;
   #nextPage = 0;
   #page: OpenPage | undefined;
-  /** The dictionary: of texts their codes in `#pool`, of numbers their words. */
+  /** The dictionary's words, of numbers. */
   #words: Int32Array | undefined;
-  #pool: TextPool | undefined;
+  /** The codes of the dictionary in a pool, the one that was read into. */
+  #codes: Int32Array = new Int32Array(0);
+  #pool: TextPool | WordPool | undefined;
   #scratch = new Int32Array(0);
 
   private constructor(
@@ -101,7 +110,7 @@ export class ChunkReader implements ColumnSource {
     return new ChunkReader(bytes, element, kind, codec, data, dictionary);
   }
 
-  read(target: Column, at: number, rows: number): void {
+  read(target: AnyColumn, at: number, rows: number): void {
     for (const end = at + rows; at < end; ) {
       this.#page ??= this.#openNext();
       const some = Math.min(end - at, this.#page.rows);
@@ -143,7 +152,7 @@ export class ChunkReader implements ColumnSource {
     return bytes;
   }
 
-  #readOf(page: OpenPage, target: Column, at: number, rows: number): void {
+  #readOf(page: OpenPage, target: AnyColumn, at: number, rows: number): void {
     const level = page.levels?.constant(rows) ?? (page.levels === undefined ? 1 : undefined);
     let values = level === 0 ? 0 : rows;
     let levels: Int32Array | undefined;
@@ -153,8 +162,8 @@ export class ChunkReader implements ColumnSource {
       page.levels!.read(levels, 0, rows);
       values = countOnes(levels, rows);
     }
-    if (target.kind === 'text') {
-      this.#readTexts(page, target, at, values);
+    if ('codes' in target) {
+      this.#readCodes(page, target, at, values);
       spreadCodes(target.codes, at, rows, values, levels);
     } else if (target.kind === 'boolean') {
       readFlags(page, target.flags, at, values);
@@ -166,13 +175,21 @@ export class ChunkReader implements ColumnSource {
     }
   }
 
-  #readTexts({ indices }: OpenPage, { codes, pool }: TextColumn, at: number, values: number): void {
-    if (this.#words === undefined || this.#pool !== pool) {
-      this.#words = this.#dictionaryTexts(pool);
+  #readCodes(page: OpenPage, target: TextColumn | PooledColumn, at: number, values: number): void {
+    const { codes, pool } = target;
+    const { indices } = page;
+    if (indices === undefined) {
+      const words = new Int32Array(values * 2);
+      this.#readWords(page, words, 0, values);
+      (pool as WordPool).intern(words, values, codes, at);
+      return;
+    }
+    if (this.#pool !== pool) {
+      this.#codes = target.kind === 'text' ? this.#dictionaryTexts(target.pool) : this.#pooled(target.pool);
       this.#pool = pool;
     }
-    const byIndex = this.#words;
-    indices!.read(codes, at, values);
+    const byIndex = this.#codes;
+    indices.read(codes, at, values);
     for (let i = at; i < at + values; i++) {
       const index = codes[i]!;
       if (index >= byIndex.length) throw beyond(index);
@@ -201,6 +218,14 @@ export class ChunkReader implements ColumnSource {
       words[to] = byIndex[index * 2]!;
       words[to + 1] = byIndex[index * 2 + 1]!;
     }
+  }
+
+  /** The codes of the dictionary's numbers. */
+  #pooled(pool: WordPool): Int32Array {
+    const words = this.#dictionaryWords();
+    const codes = new Int32Array(words.length / 2);
+    pool.intern(words, codes.length, codes);
+    return codes;
   }
 
   #dictionaryWords(): Int32Array {

@@ -11,8 +11,14 @@ import { writePlain } from 'hyparquet-writer/src/plain.js';
 import { discard } from '../common/discard.ts';
 import type { WideKind } from '../contract/column-spec.ts';
 import { bitRunsOf } from './bit-runs.ts';
-import type { BooleanMessage, ColumnMessage, TextMessage, WideMessage } from './tier-table/column-message.ts';
-import { distinctWords } from './tier-table/distinct-words.ts';
+import type {
+  BooleanMessage,
+  ColumnMessage,
+  PooledMessage,
+  TextMessage,
+  WideMessage,
+} from './tier-table/column-message.ts';
+import { type DistinctWords, distinctOfCodes, distinctWords } from './tier-table/distinct-words.ts';
 
 /** Values ready for pages. */
 export interface CodedColumn {
@@ -31,12 +37,15 @@ export interface CodedColumn {
 const MOST_DISTINCT = 0.5;
 /** A dictionary and its indices are this much smaller than the plain values, or not worth it. */
 const WORTH = 0.75;
+/** Bytes of a value that is no text. */
+const WIDE_BYTES = 8;
 /** What leads a plain text: its length. */
 const LENGTH_BYTES = 4;
 
 /** Decides how a column is stored. The message must live until all is written. */
 export function codeColumn(message: ColumnMessage): CodedColumn {
   if (message.kind === 'text') return codedTexts(message);
+  if (message.kind === 'pooled') return codedCodes(message);
   return message.kind === 'boolean' ? codedFlags(message) : codedWords(message);
 }
 
@@ -110,19 +119,34 @@ function boundsOfTexts(texts: readonly Uint8Array[]): Statistics {
 }
 
 function codedWords({ kind, words }: WideMessage): CodedColumn {
+  const distinct = distinctWords(words, Math.floor((words.length / 2) * MOST_DISTINCT));
+  const coded = distinct && codedIfWorth(kind, distinct);
+  return coded ?? codedPlainly(kind, words);
+}
+
+function codedCodes({ of, codes, words }: PooledMessage): CodedColumn {
+  const distinct = distinctOfCodes(codes, words);
+  const isOften = distinct.words.length / 2 <= Math.floor(codes.length * MOST_DISTINCT);
+  const coded = isOften ? codedIfWorth(of, distinct) : undefined;
+  if (coded !== undefined) return coded;
+  const plain = new Int32Array(codes.length * 2);
+  distinct.indices.forEach((index, i) => {
+    plain[i * 2] = distinct.words[index * 2]!;
+    plain[i * 2 + 1] = distinct.words[index * 2 + 1]!;
+  });
+  return codedPlainly(of, plain);
+}
+
+/** By a dictionary, if that is enough smaller. */
+function codedIfWorth(kind: WideKind, { indices, words }: DistinctWords): CodedColumn | undefined {
+  if (indices.length === 0) return undefined;
+  const dictionary = valuesOf(kind, words);
+  const coded = codedByDictionary(indices, dictionary, dictionary.byteLength, boundsOf(dictionary));
+  return coded.size < indices.length * WIDE_BYTES * WORTH ? coded : undefined;
+}
+
+function codedPlainly(kind: WideKind, words: Int32Array): CodedColumn {
   const plain = valuesOf(kind, words);
-  const distinct = distinctWords(words, Math.floor(plain.length * MOST_DISTINCT));
-  if (distinct !== undefined && plain.length > 0) {
-    const dictionary = valuesOf(kind, distinct.words);
-    const coded = codedByDictionary(
-      distinct.indices,
-      dictionary,
-      dictionary.byteLength,
-      boundsOf(dictionary),
-    );
-    if (coded.size < plain.byteLength * WORTH) return coded;
-    coded.release();
-  }
   const common = { dictionary: undefined, bounds: boundsOf(plain), size: plain.byteLength, release() {} };
   if (kind === 'float64') {
     // Stored as they lie in memory.

@@ -38,7 +38,7 @@ const PAGE_BYTES = 256;
 export function encodeColumn(message: ColumnMessage): EncodedColumn {
   const { name, rows, levels } = message;
   const { encoding, dictionary, bounds, size, write, release } = codeColumn(message);
-  const element = elementOf(message);
+  const element = elementOf({ name, kind: message.kind === 'pooled' ? message.of : message.kind });
   const writer = new ByteWriter((size >> 1) + PAGE_BYTES);
   let rawBytes = dictionary === undefined ? 0 : writeDictionaryPage(writer, columnOf(element), dictionary);
   const dataOffset = writer.offset;

@@ -31,6 +31,8 @@ export interface ColumnChunk {
   readonly start: number;
   readonly end: number;
   readonly codec: CompressionCodec;
+  /** Whether it has a dictionary: some values, mostly all, are indices into it. */
+  readonly coded: boolean;
   readonly statistics: ColumnStatistics | undefined;
 }
 
@@ -58,6 +60,8 @@ export interface ParquetFooter {
 }
 
 const MAGIC = 0x31524150;
+/** What pages of indices say of themselves. */
+export const DICTIONARIES: readonly string[] = ['RLE_DICTIONARY', 'PLAIN_DICTIONARY'];
 /** A footer is parsed into objects many times its size; real ones have kilobytes, of many columns megabytes. */
 const MAX_FOOTER_BYTES = 32 * 1024 * 1024;
 const MICROS_A_DAY = 86_400_000_000;
@@ -165,7 +169,14 @@ function footerOf(metadata: FileMetaData, fileSize: number): ParquetFooter {
       if (!(start >= 0 && start <= end && end <= fileSize)) {
         throw new Error(`row group ${index} lies outside of the file`);
       }
-      chunks.set(name, { start, end, codec: meta.codec, statistics: statisticsOf(meta, elements.get(name)) });
+      const coded = meta.encodings?.some((encoding) => DICTIONARIES.includes(encoding)) === true;
+      chunks.set(name, {
+        start,
+        end,
+        codec: meta.codec,
+        coded,
+        statistics: statisticsOf(meta, elements.get(name)),
+      });
     }
     return { index, rows: countOf(group.num_rows), columns: chunks };
   });

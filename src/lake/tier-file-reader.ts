@@ -20,7 +20,14 @@ import type { TierPieces } from './tier-pieces.ts';
 import { castRow } from './tier-table/cast-row.ts';
 import { cellError } from './tier-table/cell.ts';
 import { kindOfElement, typeName } from './tier-table/parquet-kinds.ts';
-import { allocateColumn, type Column, clearRows } from './tier-table/table.ts';
+import {
+  type AnyColumn,
+  allocateColumn,
+  type Column,
+  clearRows,
+  pool,
+  type WideColumn,
+} from './tier-table/table.ts';
 import { TextPool } from './tier-table/text-pool.ts';
 
 export interface TierFileColumn {
@@ -94,6 +101,11 @@ export class TierFile {
     return this.#elements.has(name);
   }
 
+  /** Whether all of a column's values have dictionaries, as far as the footer tells. */
+  hasDictionaries(name: string): boolean {
+    return this.#groups.every(({ columns }) => columns.get(name)?.coded === true);
+  }
+
   /** Why these columns cannot be read here, or undefined when they can. Columns it lacks are no reason. */
   unreadable(names: Iterable<string>): string | undefined {
     for (const name of names) {
@@ -131,7 +143,7 @@ export class TierFile {
    * Reads the next `rows` rows, of those that are available, into rows [at, at + rows) of the columns.
    * Throws INPUT_READ_ERROR, naming row and column, for a value that cannot be cast.
    */
-  read(columns: readonly Column[], at: number, rows: number): void {
+  read(columns: readonly AnyColumn[], at: number, rows: number): void {
     for (const target of columns) this.#readColumn(target, at, rows);
     if (this.#open !== undefined) this.#open.left -= rows;
     this.#open?.pieces?.advance(rows);
@@ -192,12 +204,19 @@ export class TierFile {
     return chunks;
   }
 
-  #readColumn(target: Column, at: number, rows: number): void {
+  #readColumn(target: AnyColumn, at: number, rows: number): void {
     try {
-      const source = this.#open?.chunks.get(target.name) ?? this.#open?.pieces?.source(target.name);
+      const chunk = this.#open?.chunks.get(target.name);
+      const source = chunk ?? this.#open?.pieces?.source(target.name);
       if (source === undefined) clearRows(target, at, rows);
-      else if (source.kind === target.kind) source.read(target, at, rows);
-      else this.#castColumn(source, target, at, rows);
+      else if (target.kind !== 'pooled') this.#readFrom(source, target, at, rows);
+      else if (chunk?.kind === target.of) chunk.read(target, at, rows);
+      else {
+        const { name, of: kind } = target;
+        const wide = allocateColumn({ name, kind }, rows, () => new TextPool()) as WideColumn;
+        this.#readFrom(source, wide, 0, rows);
+        pool(wide, rows, target, at);
+      }
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw broken(
@@ -208,7 +227,12 @@ export class TierFile {
     }
   }
 
-  #castColumn(source: ColumnSource, target: Column, at: number, rows: number): void {
+  /** Reads rows of a column that may be of another kind. */
+  #readFrom(source: ColumnSource, target: Column, at: number, rows: number): void {
+    if (source.kind === target.kind) {
+      source.read(target, at, rows);
+      return;
+    }
     const native = allocateColumn({ name: target.name, kind: source.kind }, rows, () => new TextPool());
     source.read(native, 0, rows);
     for (let row = 0; row < rows; row++) {

@@ -13,7 +13,7 @@ import type { ColumnSpec } from '../contract/column-spec.ts';
 import { type EncodeColumn, encodeColumn } from './column-encoder.ts';
 import { createStitcher, type Stitcher } from './parquet-stitch.ts';
 import { columnMessage } from './tier-table/column-message.ts';
-import type { Table } from './tier-table/table.ts';
+import type { AnyTable } from './tier-table/table.ts';
 
 export interface FileSpec {
   /** The columns in their order in the file. Every row group's table has exactly these. */
@@ -51,7 +51,7 @@ export class TierFileWriter {
    * Encodes a row group; resolves to its bytes, to be appended to the file. The table's memory is given away:
    * nobody else may use it any more. Row groups resolve in the order of the calls.
    */
-  rowGroup(table: Table): Promise<Uint8Array[]> {
+  rowGroup(table: AnyTable): Promise<Uint8Array[]> {
     if (table.rows === 0) return this.#last.then(() => []);
     const { rows, columns } = table;
     const chunks = Promise.all(columns.map((column) => this.#encode(columnMessage(column, rows))));

@@ -15,7 +15,7 @@ import { readFooter } from '../lake/parquet-footer.ts';
 import { openObject } from '../lake/random-access.ts';
 import { openFile, type TierFile } from '../lake/tier-file-reader.ts';
 import { ROW_GROUP_ROWS, TierFileWriter } from '../lake/tier-file-writer.ts';
-import { columnOf, type Table, type WideColumn } from '../lake/tier-table/table.ts';
+import { type AnyTable, columnOf, type WideColumn } from '../lake/tier-table/table.ts';
 import { Merge, type Run, UnsortedRunError } from './merge.ts';
 import { SORTABLE_ROWS, sortedRun } from './sorted-run.ts';
 
@@ -111,6 +111,7 @@ async function mergeInto(
     columns,
     keys,
     time,
+    pooled: pooledColumns(columns, files, provider),
     ceased: CEASED,
     rowGroupRows: Math.max(1, Math.min(ROW_GROUP_ROWS, total)),
     slabRows: Math.max(1, Math.min(SLAB_ROWS, total)),
@@ -180,6 +181,22 @@ function outputColumns(files: readonly TierFile[], provider: TierProvider): Colu
   return present.toSpliced(ceased < 0 ? present.length : ceased, 0, ...others.values());
 }
 
+/** The columns that are moved as codes: those that have dictionaries in all files, and do not order the rows. */
+export function pooledColumns(
+  columns: readonly ColumnSpec[],
+  files: readonly TierFile[],
+  { timeColumn }: TierProvider,
+): ReadonlySet<string> {
+  const coded = columns.filter(
+    ({ name, kind }) =>
+      name !== timeColumn &&
+      kind !== 'text' &&
+      kind !== 'boolean' &&
+      files.every((file) => !file.has(name) || file.hasDictionaries(name)),
+  );
+  return new Set(coded.map(({ name }) => name));
+}
+
 function unusable(file: TierFile, why: string): InvalidRequestError {
   return new InvalidRequestError('INPUT_READ_ERROR', `${file.name} ${why}`, { fields: { key: file.name } });
 }
@@ -194,7 +211,7 @@ export class TimeRange {
     this.#column = column;
   }
 
-  take(table: Table): void {
+  take(table: AnyTable): void {
     const { words, valid } = columnOf(table, this.#column) as WideColumn;
     for (let row = 0; row < table.rows; row++) {
       if (valid[row] === 0) continue;

@@ -19,17 +19,19 @@ import { setImmediate } from 'node:timers/promises';
 import { InvalidRequestError } from '../common/errors.ts';
 import type { ColumnSpec } from '../contract/column-spec.ts';
 import {
+  type AnyColumn,
+  type AnyTable,
   allocateColumn,
   type BooleanColumn,
-  type Column,
   discardColumn,
   emptyLike,
   gather,
   NULL_FLAG,
-  type Table,
+  pooledColumn,
   type TextColumn,
   TRUE,
   type WideColumn,
+  widened,
 } from '../lake/tier-table/table.ts';
 import { TextPool } from '../lake/tier-table/text-pool.ts';
 import { RowOrder } from './row-order.ts';
@@ -42,7 +44,7 @@ export interface Run {
   /** How many of the next rows can be read at once; waits for them; 0 at the end. */
   available(): Promise<number>;
   /** Reads the next rows, of those available, into rows [at, at + rows) of the columns. */
-  read(columns: readonly Column[], at: number, rows: number): void;
+  read(columns: readonly AnyColumn[], at: number, rows: number): void;
 }
 
 export interface MergeSpec {
@@ -52,6 +54,8 @@ export interface MergeSpec {
   readonly keys: readonly string[];
   /** The time column: a timestamp. */
   readonly time: string;
+  /** Columns of 64 bits that are moved as codes of a pool: those that have dictionaries. Default none. */
+  readonly pooled?: ReadonlySet<string>;
   /** The boolean column that tells a ceased row, if the output has one. */
   readonly ceased: string;
   /** Rows in a yielded table but for the last: a row group. Default 131,072. */
@@ -60,6 +64,8 @@ export interface MergeSpec {
   readonly slabRows?: number;
   /** Texts of keys are sorted out when there are more than this many of a column. Default 1,048,576. */
   readonly maxTexts?: number;
+  /** A column that comes to more distinct values than this is not pooled any more. Default 131,072. */
+  readonly maxPooled?: number;
 }
 
 export interface MergeCounts {
@@ -74,6 +80,9 @@ const MIN_WINDOW_ROWS = 1_024;
 const DEFAULT_TEXTS = 1 << 20;
 /** The bytes of as many texts: above this too they are sorted out. */
 const BYTES_A_TEXT = 32;
+
+/** Beyond, looking values up takes longer than moving them: their table outgrows the processor's cache. */
+const DEFAULT_POOLED = 131_072;
 
 /** After as many rows what has come meanwhile is heard: bytes, and encoders that want work. */
 const HEARD_ROWS = 8_192;
@@ -92,9 +101,9 @@ export class Merge {
   /** For each run: whether the rows in its window ascend without equals, so that many can be taken at once. */
   readonly #strict: boolean[];
   readonly #tournament: Tournament;
-  #slab: Column[];
+  #slab: AnyColumn[];
   /** The table that is filled, if one is. */
-  #out: Column[] = [];
+  #out: AnyColumn[] = [];
   readonly #order: RowOrder;
   readonly #ceased: Uint8Array | undefined;
   readonly #selection: Uint32Array;
@@ -110,6 +119,7 @@ export class Merge {
   #rowsWritten = 0;
   #duplicates = 0;
   readonly #maxTexts: number;
+  readonly #maxPooled: number;
   /** How many texts there may be before they are sorted out: more when many are in use. */
   #textLimit: number;
 
@@ -118,15 +128,18 @@ export class Merge {
     this.#spec = spec;
     this.#runs = runs;
     this.#maxTexts = spec.maxTexts ?? DEFAULT_TEXTS;
+    this.#maxPooled = spec.maxPooled ?? DEFAULT_POOLED;
     this.#textLimit = this.#maxTexts;
     this.#rowGroupRows = spec.rowGroupRows ?? DEFAULT_ROWS;
     this.#windowRows = Math.max(MIN_WINDOW_ROWS, Math.floor((spec.slabRows ?? DEFAULT_ROWS) / runs.length));
     this.#keptRow = this.#windowRows * runs.length;
     this.#endRow = this.#keptRow + 1;
     const pools = new Map(spec.columns.map(({ name }) => [name, new TextPool()]));
-    this.#slab = spec.columns.map((column) =>
-      allocateColumn(column, this.#endRow + 1, () => pools.get(column.name)!),
-    );
+    this.#slab = spec.columns.map(({ name, kind }) => {
+      const isPooled = spec.pooled?.has(name) && kind !== 'text' && kind !== 'boolean';
+      if (isPooled) return pooledColumn(name, kind, this.#endRow + 1);
+      return allocateColumn({ name, kind }, this.#endRow + 1, () => pools.get(name)!);
+    });
     const order = new RowOrder(this.#keyColumns(), this.#column(spec.time) as WideColumn, this.#endRow + 1);
     const at = new Int32Array(runs.length).fill(this.#endRow);
     this.#order = order;
@@ -146,7 +159,7 @@ export class Merge {
    * Merges, once. Each table's memory is the caller's own. The runs are not closed here.
    * Throws what a run throws, and INPUT_READ_ERROR for a run out of order.
    */
-  async *tables(): AsyncGenerator<Table, void, undefined> {
+  async *tables(): AsyncGenerator<AnyTable, void, undefined> {
     try {
       yield* this.#merge();
     } finally {
@@ -154,7 +167,7 @@ export class Merge {
     }
   }
 
-  async *#merge(): AsyncGenerator<Table, void, undefined> {
+  async *#merge(): AsyncGenerator<AnyTable, void, undefined> {
     await Promise.all(this.#runs.map((run) => run.available()));
     for (const run of this.#runs.keys()) await this.#refill(run);
     this.#tournament.start();
@@ -184,7 +197,7 @@ export class Merge {
     }
   }
 
-  #column(name: string): Column | undefined {
+  #column(name: string): AnyColumn | undefined {
     return this.#slab.find((column) => column.name === name);
   }
 
@@ -202,9 +215,23 @@ export class Merge {
     if (rows === 0) return;
     source.read(this.#slab, window, rows);
     this.#rowsRead += rows;
+    this.#widen();
     if (this.#order.refresh()) this.#fillAll();
     else this.#order.fill(window, window + rows);
     this.#strict[run] = this.#checkOrder(run);
+  }
+
+  /** Gives up pools that have grown too large to be worth it. */
+  #widen(): void {
+    for (const [i, column] of this.#slab.entries()) {
+      if (column.kind !== 'pooled' || column.pool.size <= this.#maxPooled) continue;
+      this.#slab[i] = widened(column);
+      discardColumn(column);
+      const out = this.#out[i];
+      if (out?.kind !== 'pooled') continue;
+      this.#out[i] = widened(out);
+      discardColumn(out);
+    }
   }
 
   #fillAll(): void {

@@ -7,7 +7,9 @@ import type { ColumnSpec } from '../contract/column-spec.ts';
 import {
   allocateColumn,
   clearRows,
+  emptyLike,
   gather,
+  pool,
   type TextColumn,
   type WideColumn,
 } from '../lake/tier-table/table.ts';
@@ -61,7 +63,11 @@ export async function sortedRun(
         if (source === undefined) clearRows(target, to, count);
         else if (source.kind === 'text' && target.kind === 'text')
           copyTexts(source, chosen, target, to, codesFor(codes, source, target));
-        else gather(source, chosen, count, target, to);
+        else if (target.kind === 'pooled' && 'words' in source) {
+          const wide = emptyLike(source, count);
+          gather(source, chosen, count, wide, 0);
+          pool(wide, count, target, to);
+        } else gather(source, chosen, count, target, to);
       }
       next += count;
     },

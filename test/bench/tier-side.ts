@@ -34,7 +34,10 @@ export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
       const contract = await load<Provider>('contract/tier-provider.ts');
       const aws = contract.findProvider(contract.tierProviders(), 'aws');
       const columns = contract.canonicalColumns(aws);
-      const { MANY_ROWS } = await load<MergingFiles>('warm-tier/merge-files.ts');
+      // Not all commits that may be the base have pools.
+      const { MANY_ROWS, pooledColumns } = await load<
+        Partial<Pick<MergingFiles, 'pooledColumns'>> & MergingFiles
+      >('warm-tier/merge-files.ts');
       const encoders = createEncoderThreads(1);
 
       async function pass(output: string): Promise<number> {
@@ -42,7 +45,8 @@ export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
         const runs = await Promise.all(files.map(openFile));
         for (const run of runs) run.select(columns.map(({ name }) => name));
         const spec = { columns, keys: aws.keyColumns, time: aws.timeColumn, ceased: contract.CEASED };
-        const merge = new Merge(runs, { ...spec, rowGroupRows: ROW_GROUP_ROWS });
+        const pooled = pooledColumns?.(columns, runs, aws) ?? new Set();
+        const merge = new Merge(runs, { ...spec, pooled, rowGroupRows: ROW_GROUP_ROWS });
         const sortedBy = contract.sortColumns(aws);
         const rowsIn = runs.reduce((sum, { footer }) => sum + footer.rows, 0);
         const encode = rowsIn < MANY_ROWS ? undefined : encoders.encode;

@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import type { ColumnSpec } from '../../src/contract/column-spec.ts';
 import { canonicalColumns, findProvider, tierProviders } from '../../src/contract/tier-provider.ts';
 import { openFile } from '../../src/lake/tier-file-reader.ts';
-import { type Column, clearRows, gather } from '../../src/lake/tier-table/table.ts';
+import {
+  type AnyColumn,
+  type Column,
+  clearRows,
+  gather,
+  pool,
+  type WideColumn,
+} from '../../src/lake/tier-table/table.ts';
 import { Merge, type MergeSpec, type Run } from '../../src/warm-tier/merge.ts';
 import { fileOf, inMemory, type Row, rowsOf, tableOf, type Value } from '../lake/tier-table/tables.ts';
 
@@ -22,7 +29,7 @@ function runOf(name: string, columns: readonly ColumnSpec[], rows: readonly Row[
   return {
     name,
     available: () => Promise.resolve(Math.min(atOnce, rows.length - at)),
-    read(targets: readonly Column[], to: number, count: number) {
+    read(targets: readonly AnyColumn[], to: number, count: number) {
       const piece = rows.slice(at, at + count);
       at += count;
       for (const target of targets) {
@@ -40,7 +47,8 @@ function runOf(name: string, columns: readonly ColumnSpec[], rows: readonly Row[
             const text = row[index];
             target.codes[to + i] = text === null ? 0 : target.pool.internString(String(text));
           });
-        } else gather(source, Uint32Array.from(piece.keys()), count, target, to);
+        } else if (target.kind === 'pooled') pool(source as WideColumn, count, target, to);
+        else gather(source, Uint32Array.from(piece.keys()), count, target, to);
       }
     },
   };
@@ -94,7 +102,7 @@ const anyRow: fc.Arbitrary<Row> = fc.tuple(
 const anyRun = fc.array(anyRow, { maxLength: 40 }).map((rows) => rows.toSorted(compareKeys));
 
 /** Lost a row: the row group was full when a run was refilled, and the next row replaced the last one. */
-const FULL_AT_A_REFILL: [Row[][], number, number, number] = [
+const FULL_AT_A_REFILL: [Row[][], number, number, number, number] = [
   [
     [[null, null, 0n, null, null]],
     [
@@ -107,6 +115,7 @@ const FULL_AT_A_REFILL: [Row[][], number, number, number] = [
   2,
   1,
   1,
+  -1,
 ];
 
 describe('a merge', () => {
@@ -117,9 +126,17 @@ describe('a merge', () => {
         fc.integer({ min: 1, max: 12 }),
         fc.integer({ min: 1, max: 30 }),
         fc.constantFrom(1, 1_000),
-        async (runs, atOnce, rowGroupRows, maxTexts) => {
+        // No pool, one that is given up for every value, or for some, or never.
+        fc.constantFrom(-1, 0, 4, 1_000),
+        async (runs, atOnce, rowGroupRows, maxTexts, maxPooled) => {
           const inputs = runs.map((rows, i) => runOf(`run ${i}`, specs, rows, atOnce));
-          const { rows, tables, counts } = await merged(inputs, { rowGroupRows, maxTexts });
+          const pooled = new Set(maxPooled < 0 ? [] : ['v']);
+          const { rows, tables, counts } = await merged(inputs, {
+            rowGroupRows,
+            maxTexts,
+            pooled,
+            maxPooled,
+          });
           const expected = expectedRows(runs);
           expect(rows).toEqual(expected);
           const sizes = tables.map((table) => table.length);

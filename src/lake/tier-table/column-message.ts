@@ -5,7 +5,14 @@
  */
 
 import type { WideKind } from '../../contract/column-spec.ts';
-import { type BooleanColumn, type Column, NULL_FLAG, type TextColumn, type WideColumn } from './table.ts';
+import {
+  type AnyColumn,
+  type BooleanColumn,
+  NULL_FLAG,
+  type PooledColumn,
+  type TextColumn,
+  type WideColumn,
+} from './table.ts';
 
 interface AnyMessage {
   readonly name: string;
@@ -30,29 +37,41 @@ export interface WideMessage extends AnyMessage {
   readonly words: Int32Array;
 }
 
+export interface PooledMessage extends AnyMessage {
+  readonly kind: 'pooled';
+  readonly of: WideKind;
+  /** For each value its code. */
+  readonly codes: Int32Array;
+  /** Two words for each code, null's first. */
+  readonly words: Int32Array;
+}
+
 export interface BooleanMessage extends AnyMessage {
   readonly kind: 'boolean';
   /** 1 or 0 for each value. */
   readonly flags: Uint8Array;
 }
 
-export type ColumnMessage = TextMessage | WideMessage | BooleanMessage;
+export type ColumnMessage = TextMessage | WideMessage | BooleanMessage | PooledMessage;
 
 /** The first `rows` rows of a column, whose memory is the message's from then on. */
-export function columnMessage(column: Column, rows: number): ColumnMessage {
+export function columnMessage(column: AnyColumn, rows: number): ColumnMessage {
   if (column.kind === 'text') return textMessage(column, rows);
+  if (column.kind === 'pooled') return pooledMessage(column, rows);
   return column.kind === 'boolean' ? booleanMessage(column, rows) : wideMessage(column, rows);
 }
 
 /** The memory of a message, for its transfer. */
 export function buffersOf(message: ColumnMessage): ArrayBuffer[] {
-  const { kind, levels } = message;
+  const { levels } = message;
   const marks = levels === undefined ? [] : [levels];
-  const arrays =
-    kind === 'text'
-      ? [message.indices, message.bytes, message.offsets]
-      : [kind === 'boolean' ? message.flags : message.words];
-  return [...arrays, ...marks].map(({ buffer }) => buffer as ArrayBuffer);
+  return [...arraysOf(message), ...marks].map(({ buffer }) => buffer as ArrayBuffer);
+}
+
+function arraysOf(message: ColumnMessage): (Int32Array | Uint8Array)[] {
+  if (message.kind === 'text') return [message.indices, message.bytes, message.offsets];
+  if (message.kind === 'pooled') return [message.codes, message.words];
+  return [message.kind === 'boolean' ? message.flags : message.words];
 }
 
 /** Gives back the memory of a message, which nobody may use any more. */
@@ -70,6 +89,25 @@ function wideMessage({ name, kind, words, valid }: WideColumn, rows: number): Wi
     words[to++] = words[row * 2 + 1]!;
   }
   return { name, kind, rows, levels, words: words.subarray(0, to) };
+}
+
+function pooledMessage({ name, of, pool, codes }: PooledColumn, rows: number): PooledMessage {
+  const all = codes.subarray(0, rows);
+  const levels = all.includes(0) ? levelsOf(codes, rows) : undefined;
+  let values = rows;
+  if (levels !== undefined) {
+    values = 0;
+    for (let row = 0; row < rows; row++) if (codes[row] !== 0) codes[values++] = codes[row]!;
+  }
+  return {
+    name,
+    kind: 'pooled',
+    of,
+    rows,
+    levels,
+    codes: all.subarray(0, values),
+    words: pool.words.slice(),
+  };
 }
 
 function booleanMessage({ name, kind, flags }: BooleanColumn, rows: number): BooleanMessage {

@@ -8,12 +8,15 @@
  * - a timestamp is microseconds since the epoch, UTC;
  * - `valid` has a byte for each row, 1 for a value and 0 for null; the words beneath a null are 0;
  * - a text column holds codes of its pool, 0 for null; a boolean column FALSE, TRUE or NULL_FLAG;
+ * - a pooled column is a wide one as codes of a pool, 0 for null: what the merge makes of columns whose files
+ *   have dictionaries, so that it moves four bytes a row and their encoder has nothing to look up;
  * - arrays may be longer than `rows`: what lies behind is no part of the table.
  */
 
 import { discard } from '../../common/discard.ts';
 import type { ColumnSpec, WideKind } from '../../contract/column-spec.ts';
 import type { TextPool } from './text-pool.ts';
+import { WordPool } from './word-pool.ts';
 
 export const FALSE = 0;
 export const TRUE = 1;
@@ -33,6 +36,15 @@ export interface WideColumn {
   readonly valid: Uint8Array;
 }
 
+export interface PooledColumn {
+  readonly name: string;
+  readonly kind: 'pooled';
+  /** What the values are. */
+  readonly of: WideKind;
+  readonly pool: WordPool;
+  readonly codes: Int32Array;
+}
+
 export interface BooleanColumn {
   readonly name: string;
   readonly kind: 'boolean';
@@ -40,13 +52,23 @@ export interface BooleanColumn {
 }
 
 export type Column = TextColumn | WideColumn | BooleanColumn;
+/** A column as it is merged and written. */
+export type AnyColumn = Column | PooledColumn;
 
 export interface Table {
   readonly rows: number;
   readonly columns: readonly Column[];
 }
 
-export function columnOf(table: Table, name: string): Column | undefined {
+/** A table as it is merged and written. */
+export interface AnyTable {
+  readonly rows: number;
+  readonly columns: readonly AnyColumn[];
+}
+
+export function columnOf(table: Table, name: string): Column | undefined;
+export function columnOf(table: AnyTable, name: string): AnyColumn | undefined;
+export function columnOf(table: AnyTable, name: string): AnyColumn | undefined {
   return table.columns.find((column) => column.name === name);
 }
 
@@ -58,14 +80,41 @@ export function allocateColumn(spec: ColumnSpec, capacity: number, pool: () => T
   return { name, kind, words: new Int32Array(capacity * 2), valid: new Uint8Array(capacity) };
 }
 
-/** An empty column of the same kind and, for text, with the same pool. */
-export function emptyLike(column: Column, capacity: number): Column {
+/** An empty column of the same kind and with the same pool, if it has one. */
+export function emptyLike<C extends AnyColumn>(column: C, capacity: number): C;
+export function emptyLike(column: AnyColumn, capacity: number): AnyColumn {
+  if (column.kind === 'pooled') return { ...column, codes: new Int32Array(capacity) };
   return allocateColumn(column, capacity, () => (column as TextColumn).pool);
 }
 
+/** An empty pooled column, of a pool of its own. */
+export function pooledColumn(name: string, of: WideKind, capacity: number): PooledColumn {
+  return { name, kind: 'pooled', of, pool: new WordPool(), codes: new Int32Array(capacity) };
+}
+
+/** A pooled column's rows as a wide column: all there is room for. */
+export function widened({ name, of: kind, pool, codes }: PooledColumn): WideColumn {
+  const words = new Int32Array(codes.length * 2);
+  const valid = new Uint8Array(codes.length);
+  const { words: known } = pool;
+  for (let row = 0, to = 0; row < codes.length; row++, to += 2) {
+    const code = codes[row]!;
+    words[to] = known[code * 2]!;
+    words[to + 1] = known[code * 2 + 1]!;
+    valid[row] = code === 0 ? 0 : 1;
+  }
+  return { name, kind, words, valid };
+}
+
+/** The rows of a wide column as those of a pooled one: row i of `count` becomes row at + i. */
+export function pool({ words, valid }: WideColumn, count: number, target: PooledColumn, at: number): void {
+  target.pool.intern(words, count, target.codes, at);
+  for (let i = 0; i < count; i++) if (valid[i] === 0) target.codes[at + i] = 0;
+}
+
 /** Gives back the memory of a column, which nobody may use any more. Its pool stays. */
-export function discardColumn(column: Column): void {
-  if (column.kind === 'text') discard(column.codes);
+export function discardColumn(column: AnyColumn): void {
+  if ('codes' in column) discard(column.codes);
   else if (column.kind === 'boolean') discard(column.flags);
   else {
     discard(column.words);
@@ -79,8 +128,8 @@ export function discardTable({ columns }: Table): void {
 }
 
 /** Makes rows [at, at + rows) of a column null. */
-export function clearRows(column: Column, at: number, rows: number): void {
-  if (column.kind === 'text') column.codes.fill(0, at, at + rows);
+export function clearRows(column: AnyColumn, at: number, rows: number): void {
+  if ('codes' in column) column.codes.fill(0, at, at + rows);
   else if (column.kind === 'boolean') column.flags.fill(NULL_FLAG, at, at + rows);
   else {
     column.words.fill(0, at * 2, (at + rows) * 2);
@@ -89,11 +138,17 @@ export function clearRows(column: Column, at: number, rows: number): void {
 }
 
 /**
- * Copies rows between columns of one kind (and, for text, one pool): row rows[i] of `source`, for
+ * Copies rows between columns of one kind (and of one pool): row rows[i] of `source`, for
  * i in [0, count), becomes row at + i of `target`.
  */
-export function gather(source: Column, rows: Uint32Array, count: number, target: Column, at: number): void {
-  if (source.kind === 'text' && target.kind === 'text')
+export function gather(
+  source: AnyColumn,
+  rows: Uint32Array,
+  count: number,
+  target: AnyColumn,
+  at: number,
+): void {
+  if ('codes' in source && 'codes' in target && source.pool === target.pool)
     gatherInts(source.codes, rows, count, target.codes, at);
   else if (source.kind === 'boolean' && target.kind === 'boolean') {
     gatherBytes(source.flags, rows, count, target.flags, at);
@@ -152,15 +207,19 @@ export function takeRows(table: Table, rows: Uint32Array): Table {
 }
 
 /** One value, for people and tests: text, a bigint of an int64 or of microseconds, a double, a boolean, null. */
-export function valueAt(column: Column, row: number): string | bigint | number | boolean | null {
+export function valueAt(column: AnyColumn, row: number): string | bigint | number | boolean | null {
   if (column.kind === 'text') return column.pool.textOf(column.codes[row]!);
   if (column.kind === 'boolean') {
     const flag = column.flags[row]!;
     return flag === NULL_FLAG ? null : flag === TRUE;
   }
-  if (column.valid[row] === 0) return null;
-  const low = column.words[row * 2]!;
-  const high = column.words[row * 2 + 1]!;
-  if (column.kind === 'float64') return new Float64Array(new Int32Array([low, high]).buffer)[0]!;
+  const pooled = column.kind === 'pooled';
+  if ((pooled ? column.codes : column.valid)[row] === 0) return null;
+  const words = pooled ? column.pool.words : column.words;
+  const at = 2 * (pooled ? column.codes[row]! : row);
+  const low = words[at]!;
+  const high = words[at + 1]!;
+  if ((pooled ? column.of : column.kind) === 'float64')
+    return new Float64Array(new Int32Array([low, high]).buffer)[0]!;
   return (BigInt(high) << 32n) | BigInt(low >>> 0);
 }

@@ -6,7 +6,13 @@ import type { RandomAccess } from '../../../src/lake/random-access.ts';
 import { openFile } from '../../../src/lake/tier-file-reader.ts';
 import { TierFileWriter } from '../../../src/lake/tier-file-writer.ts';
 import { putDouble, putNull, putValue, putWhole } from '../../../src/lake/tier-table/cell.ts';
-import { allocateColumn, type Column, type Table, valueAt } from '../../../src/lake/tier-table/table.ts';
+import {
+  type AnyTable,
+  allocateColumn,
+  type Column,
+  type Table,
+  valueAt,
+} from '../../../src/lake/tier-table/table.ts';
 import { TextPool } from '../../../src/lake/tier-table/text-pool.ts';
 import { memoryFile } from '../memory-file.ts';
 
@@ -34,7 +40,7 @@ export function tableOf(specs: readonly ColumnSpec[], rows: readonly Row[]): Tab
   return { rows: rows.length, columns };
 }
 
-export function rowsOf(table: Table): Value[][] {
+export function rowsOf(table: AnyTable): Value[][] {
   return Array.from({ length: table.rows }, (_, row) => table.columns.map((column) => valueAt(column, row)));
 }
 
