@@ -11,3 +11,8 @@ export function discard(array: Float64Array | Int32Array | Uint8Array): void {
   const { buffer, byteLength } = array;
   if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength && byteLength > 0) buffer.transfer(0);
 }
+
+/** Frees all of the buffer that the array is a part of, unless it is one that Node has for many small ones. */
+export function discardBuffer({ buffer }: Uint8Array): void {
+  if (buffer.byteLength > Buffer.poolSize) discard(new Uint8Array(buffer));
+}

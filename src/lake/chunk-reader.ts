@@ -8,11 +8,13 @@
 import { isUtf8 } from 'node:buffer';
 import { zstdDecompressSync } from 'node:zlib';
 import type { CompressionCodec, PageHeader, SchemaElement } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
+import { discardBuffer } from '../common/discard.ts';
 import { messageOf } from '../common/errors.ts';
 import type { ColumnKind } from '../contract/column-spec.ts';
 import { BitRuns, MAX_BITS } from './bit-runs.ts';
-import { pageHeaderAt } from './page-header.ts';
 import { DICTIONARIES } from './parquet-footer.ts';
+import { passStruct } from './thrift-guard.ts';
 import { kindOfElement } from './tier-table/parquet-kinds.ts';
 import {
   type AnyColumn,
@@ -54,6 +56,8 @@ interface OpenPage {
 
 /** Larger pages are no one's that we know: a header may claim any size. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+/** The page's own fields, those of its kind, and their statistics; no lists. */
+const HEADER_LIMITS = { maxDepth: 3, maxElements: 0 } as const;
 const CODECS: readonly CompressionCodec[] = ['ZSTD', 'UNCOMPRESSED'];
 
 export class ChunkReader implements ColumnSource {
@@ -116,7 +120,7 @@ export class ChunkReader implements ColumnSource {
       const some = Math.min(end - at, this.#page.rows);
       this.#readOf(this.#page, target, at, some);
       this.#page.rows -= some;
-      if (this.#page.rows === 0) this.#page = undefined;
+      if (this.#page.rows === 0) this.#closePage(this.#page);
       at += some;
     }
   }
@@ -141,6 +145,16 @@ export class ChunkReader implements ColumnSource {
     const width = bytes[start] ?? 1;
     if (width > MAX_BITS) throw new RangeError(`indices of ${width} bits`);
     return { ...open, levels, indices: new BitRuns(bytes, start + 1, bytes.length, width) };
+  }
+
+  #closePage({ bytes }: OpenPage): void {
+    this.#page = undefined;
+    this.#discard(bytes);
+  }
+
+  /** Gives back what was decompressed; what was not is the chunk's. */
+  #discard(bytes: Uint8Array): void {
+    if (this.#codec !== 'UNCOMPRESSED') discardBuffer(bytes);
   }
 
   #decompress({ start, end, rawBytes }: Page): Uint8Array {
@@ -234,6 +248,7 @@ export class ChunkReader implements ColumnSource {
     if (bytes.length < values * 8) throw new RangeError('a dictionary ends before its values');
     const words = new Int32Array(values * 2);
     new Uint8Array(words.buffer).set(bytes.subarray(0, values * 8));
+    this.#discard(bytes);
     return words;
   }
 
@@ -256,6 +271,7 @@ export class ChunkReader implements ColumnSource {
     }
     const codes = new Int32Array(values);
     pool.internColumn(starts, ends, bytes, values, codes, 0);
+    this.#discard(bytes);
     return codes;
   }
 }
@@ -276,20 +292,20 @@ function isAsInMemory(element: SchemaElement, kind: ColumnKind): boolean {
 function pagesOf(
   bytes: Uint8Array,
 ): { readonly dictionary: Page | undefined; readonly data: readonly Page[] } | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
   let dictionary: Page | undefined;
   const data: Page[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    let found: ReturnType<typeof pageHeaderAt>;
+  while (reader.offset < bytes.length) {
+    let header: PageHeader;
     try {
-      found = pageHeaderAt(view, at);
+      passStruct(reader.view, reader.offset, HEADER_LIMITS);
+      header = parquetHeader(reader);
     } catch {
       return undefined;
     }
-    const { header, end } = found;
-    const page = pageOf(header, end, bytes.length);
+    const page = pageOf(header, reader.offset, bytes.length);
     if (page === undefined) return undefined;
-    at = page.end;
+    reader.offset = page.end;
     if (header.type === 'DATA_PAGE') {
       // One without rows says nothing, not even its levels.
       if (page.values > 0) data.push(page);

@@ -8,7 +8,7 @@ import type { DecodedArray, Encoding, Statistics } from 'hyparquet';
 import type { ByteWriter } from 'hyparquet-writer';
 import { deltaBinaryPack } from 'hyparquet-writer/src/delta.js';
 import { writePlain } from 'hyparquet-writer/src/plain.js';
-import { discard } from '../common/discard.ts';
+import { discard, discardBuffer } from '../common/discard.ts';
 import type { WideKind } from '../contract/column-spec.ts';
 import { bitRunsOf } from './bit-runs.ts';
 import type {
@@ -101,7 +101,9 @@ function codedByDictionary(
     size: dictionaryBytes + (indices.length * bits) / 8,
     write(page, from, to) {
       page.appendUint8(bits);
-      page.appendBytes(bitRunsOf(indices.subarray(from, to), bits));
+      const runs = bitRunsOf(indices.subarray(from, to), bits);
+      page.appendBytes(runs);
+      discardBuffer(runs);
     },
     release: () => discard(indices),
   };

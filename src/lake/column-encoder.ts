@@ -12,7 +12,7 @@ import { ByteWriter } from 'hyparquet-writer';
 import { writePageHeader } from 'hyparquet-writer/src/datapage.js';
 import { writeDictionaryPage } from 'hyparquet-writer/src/dictionary.js';
 import type { ColumnEncoder } from 'hyparquet-writer/src/types.js';
-import { discard } from '../common/discard.ts';
+import { discard, discardBuffer } from '../common/discard.ts';
 import { bitRunsOf } from './bit-runs.ts';
 import { codeColumn } from './coded-column.ts';
 import { type ColumnMessage, discardMessage } from './tier-table/column-message.ts';
@@ -104,6 +104,7 @@ function writeDataPage(writer: ByteWriter, page: Uint8Array, rows: number, encod
   });
   const headerBytes = writer.offset - start;
   writer.appendBytes(bytes);
+  discardBuffer(bytes);
   return headerBytes + page.length;
 }
 

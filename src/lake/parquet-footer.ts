@@ -15,6 +15,7 @@ import {
 } from 'hyparquet';
 import { InvalidRequestError, messageOf } from '../common/errors.ts';
 import type { RandomAccess } from './random-access.ts';
+import { passStruct } from './thrift-guard.ts';
 
 export type StatisticsValue = number | bigint | boolean | Uint8Array;
 
@@ -64,6 +65,12 @@ const MAGIC = 0x31524150;
 export const DICTIONARIES: readonly string[] = ['RLE_DICTIONARY', 'PLAIN_DICTIONARY'];
 /** A footer is parsed into objects many times its size; real ones have kilobytes, of many columns megabytes. */
 const MAX_FOOTER_BYTES = 32 * 1024 * 1024;
+/** The footer's length and the magic, after it. */
+const TRAILER_BYTES = 8;
+/** Row groups, their columns, those' metadata and its parts are six levels. */
+const MAX_DEPTH = 12;
+/** Columns and their chunks take ten times as many, and have a few encodings each. */
+const BYTES_AN_ELEMENT = 4;
 const MICROS_A_DAY = 86_400_000_000;
 const MAX_ROWS = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -91,7 +98,7 @@ async function footerBytes(file: RandomAccess): Promise<Uint8Array> {
   const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
   if (view.getUint32(tail.byteLength - 4, true) !== MAGIC)
     throw notParquet(file, 'it does not end with PAR1');
-  const length = view.getUint32(tail.byteLength - 8, true) + 8;
+  const length = view.getUint32(tail.byteLength - 8, true) + TRAILER_BYTES;
   if (length > size) throw notParquet(file, 'its footer is longer than the file');
   if (length > MAX_FOOTER_BYTES) throw notParquet(file, `its footer has ${length} bytes`);
   return length <= tail.byteLength
@@ -132,6 +139,8 @@ function isTimeElement(element: SchemaElement): boolean {
 export async function readFooter(file: RandomAccess): Promise<ParquetFooter> {
   const bytes = await footerBytes(file);
   try {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength - TRAILER_BYTES);
+    passStruct(view, 0, { maxDepth: MAX_DEPTH, maxElements: view.byteLength / BYTES_AN_ELEMENT });
     const metadata = parquetMetadata(bytes, { parsers: PARSERS, geoparquet: false });
     return footerOf(metadata, file.size);
   } catch (error) {

@@ -140,7 +140,8 @@ export class TierFile {
   }
 
   /**
-   * Reads the next `rows` rows, of those that are available, into rows [at, at + rows) of the columns.
+   * Reads the next `rows` rows, of those that are available, into rows [at, at + rows) of the columns: each time
+   * into all that were selected, each once. Columns that the file lacks become null.
    * Throws INPUT_READ_ERROR, naming row and column, for a value that cannot be cast.
    */
   read(columns: readonly AnyColumn[], at: number, rows: number): void {

@@ -64,6 +64,55 @@ describe('not Parquet:', () => {
   });
 });
 
+describe('a footer that costs more than its bytes is refused before it is parsed:', () => {
+  /** A file of a footer alone. */
+  function fileOf(footer: readonly number[]): Buffer {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(footer.length);
+    return Buffer.concat([Buffer.from('PAR1'), Buffer.from(footer), length, Buffer.from('PAR1')]);
+  }
+  /** Field 2 (the schema), a list: of 2^28 lists of as many, and so on. */
+  const LONG_LISTS = [0x29, ...Array(40).fill([0xf9, 0x80, 0x80, 0x80, 0x80, 0x01]).flat()];
+
+  test.each([
+    ['lists of lists without end', LONG_LISTS, 'its lists are longer than it can be'],
+    [
+      'a list of booleans that has gigabytes',
+      [0x29, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07],
+      'its lists are longer',
+    ],
+    [
+      'a million empty columns',
+      [0x29, 0xfc, 0xc0, 0x84, 0x3d, ...Array(1_000_000).fill(0)],
+      'its lists are longer',
+    ],
+    [
+      'a number of 300,000 bytes',
+      [0x15, ...Array(300_000).fill(0x80), 0x01, 0x00],
+      'a number beyond 64 bits',
+    ],
+    [
+      'a text longer than the file',
+      [0x18, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x61],
+      'a text in it is longer than it',
+    ],
+    [
+      'a text of less than nothing',
+      [0x18, 0xf0, 0xff, 0xff, 0xff, 0xff, 0x0f],
+      'a text in it is longer than it',
+    ],
+    ['structs within structs', Array(1_000).fill(0x1c), 'it has too many levels'],
+    ['a map', [0x1b, 0x01, 0x55, 0x00, 0x00, 0x00], 'it has a field of type 11'],
+    ['no end', [0x15, 0x02], 'Offset is outside the bounds of the DataView'],
+  ])('%s', async (_, footer, why) => {
+    const failure = await readFailure(readBytes(fileOf(footer)));
+    expect(failure).toContain(
+      'INPUT_READ_ERROR: a.parquet is not a readable Parquet file: its footer is damaged',
+    );
+    expect(failure).toContain(why);
+  });
+});
+
 test('a footer that claims gigabytes is refused before it is read, in a file that is as large', async () => {
   const tail = Buffer.alloc(65_536);
   tail.writeUInt32LE(0x7fffffff, tail.length - 8);
