@@ -167,7 +167,7 @@ export class ChunkReader implements ColumnSource {
   }
 
   #readOf(page: OpenPage, target: AnyColumn, at: number, rows: number): void {
-    const level = page.levels?.constant(rows) ?? (page.levels === undefined ? 1 : undefined);
+    const level = page.levels === undefined ? 1 : page.levels.constant(rows);
     let values = level === 0 ? 0 : rows;
     let levels: Int32Array | undefined;
     if (level === undefined) {
