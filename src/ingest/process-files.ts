@@ -258,11 +258,11 @@ export async function processFiles(
   }
 
   // Files that an earlier attempt of this run holds, dead or stalled, are this run's to see done: they
-  // are settled by who holds them, or free when the lease ends.
+  // are settled by who holds them, or free when the lease ends, or given back, after the lanes have looked.
   for (;;) {
     await lanes();
-    const { inWork } = await countRun(ledger, scope, signal);
-    if (inWork === 0 || begun >= request.options.maxFiles) break;
+    const { inWork, claimable } = await countRun(ledger, scope, signal);
+    if (inWork + claimable === 0 || begun >= request.options.maxFiles) break;
     await clock.sleep(Math.min(1000, (scope.leaseSeconds * 1000) / 4), signal);
   }
   return { newColumns: [...newColumns] };

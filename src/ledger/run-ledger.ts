@@ -91,24 +91,29 @@ export interface RunCounts {
   readonly inWork: number;
   /** Waiting, for runs of this interpretation. */
   readonly waiting: number;
+  /** Of these, those that this run may claim. */
+  readonly claimable: number;
   readonly rows: number;
   readonly bytes: number;
 }
 
 /** How the files of a run stand now. */
 export async function countRun(ledger: Ledger, scope: FileScope, signal?: AbortSignal): Promise<RunCounts> {
-  const { ingestionId, runId, interpretation } = scope;
+  const { ingestionId, runId, interpretation, ownOnly = false } = scope;
   return await ledger.run(
     'count the files of a run',
     async (db) => {
       const counted = await sql<RunCounts>`
+        with waiting as (select p.run_id from processed_files p
+          where p.ingestion_id = ${ingestionId} and p.status = 'DISCOVERED'
+            and p.run_id in (select r.id from runs r
+              where r.ingestion_id = ${ingestionId} and r.interpretation = ${interpretation}))
         select count(*) filter (where status = 'SUCCESS') as succeeded,
           count(*) filter (where status = 'FAILED') as failed,
           count(*) filter (where status = 'SKIPPED') as vanished,
           count(*) filter (where status = 'PROCESSING') as "inWork",
-          (select count(*) from processed_files p where p.ingestion_id = ${ingestionId} and p.status = 'DISCOVERED'
-            and p.run_id in (select r.id from runs r
-              where r.ingestion_id = ${ingestionId} and r.interpretation = ${interpretation})) as waiting,
+          (select count(*) from waiting) as waiting,
+          (select count(*) from waiting w where w.run_id = ${runId} or not ${ownOnly}::boolean) as claimable,
           coalesce(sum(records_ingested) filter (where status = 'SUCCESS'), 0)::bigint as rows,
           coalesce(sum(bytes_read) filter (where status = 'SUCCESS'), 0)::bigint as bytes
         from processed_files where run_id = ${runId}`.execute(db);

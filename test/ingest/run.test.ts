@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/common/clock.ts';
 import type { Ledger } from '../../src/ledger/database.ts';
+import { eventually } from '../support/eventually.ts';
 import { datasetRows, ingest, ingestRequest, LONG, lines } from '../support/ingest-scene.ts';
 import { plainRequest } from '../support/metric-requests.ts';
 import { openPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -101,6 +103,30 @@ describe('an ingest run', () => {
     const second = await scene.events.next('first', 'ingest_run_completed', { count: 2 });
     expect(second.body).toEqual(done);
     expect(scene.events.of('first', 'ingest_run_started')).toHaveLength(1);
+  });
+
+  test('waits for a file that its earlier attempt is just giving back, and loads it', async () => {
+    await scene.worker({ DATABASE_URL: url });
+    await scene.put('raw/a.csv', DAY_1);
+    await scene.put('raw/b.csv', DAY_2);
+    const reading = scene.traffic.hold({ operation: 'GetObject', key: /^raw\/a/ });
+    const run = ingest(scene, { options: { concurrency: 1 } });
+    await reading.come(1);
+    // As in the transaction that gives it back, which is not over when the worker looks for files.
+    await ledger.run('give back', (db) =>
+      db.transaction().execute(async (tx) => {
+        await tx
+          .selectFrom('processed_files')
+          .select('id')
+          .where('file_path', 'like', '%b.csv')
+          .forUpdate()
+          .execute();
+        reading.release();
+        await eventually('the other file is loaded', async () => (await files())[0]?.status === 'SUCCESS');
+        await systemClock.sleep(500);
+      }),
+    );
+    expect(await run).toMatchObject({ status: 'SUCCESS', files: { discovered: 2, succeeded: 2, left: 0 } });
   });
 
   test('reads only what changed; what is deleted stays and is told; force reads all', async () => {
