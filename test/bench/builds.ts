@@ -3,7 +3,7 @@
  * each thread, and nothing that a side does not use itself may be in its process.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { builtFrom } from '../support/built.ts';
@@ -17,9 +17,11 @@ export function buildFor(root: string): Promise<string> {
   );
 }
 
-/** Builds what runs a side, each case's parts in files of their own; returns the script to start. */
+/** Builds what runs a side, each case's parts in files of their own, into a new folder; returns the script to start. */
 export async function buildSides(root: string): Promise<string> {
-  const outdir = join(root, 'node_modules/.cache/tidemill-bench');
+  const cache = join(root, 'node_modules/.cache');
+  mkdirSync(cache, { recursive: true });
+  const outdir = mkdtempSync(join(cache, 'tidemill-bench-'));
   await build({
     entryPoints: [join(import.meta.dirname, 'side-process.ts')],
     outdir,

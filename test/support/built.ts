@@ -14,7 +14,9 @@ const INPUTS = ['src/**/*.ts', 'package.json', 'package-lock.json', '.ci/build.t
 /** Tells sources apart, whatever they were built at. */
 async function digestOf(root: string, more: readonly string[]): Promise<string> {
   const paths = globSync(INPUTS, { cwd: root }).sort();
+  // It is this checkout's build that is run, whichever sources it is run on.
   const hash = createHash('sha256').update(more.join('\n'));
+  hash.update(await readFile(join(ROOT, '.ci/build.ts')));
   for (const path of paths)
     hash
       .update(`${path}\n`)
