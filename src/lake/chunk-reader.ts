@@ -16,13 +16,8 @@ import { BitRuns, MAX_BITS } from './bit-runs.ts';
 import { DICTIONARIES } from './parquet-footer.ts';
 import { passStruct } from './thrift-guard.ts';
 import { kindOfElement } from './tier-table/parquet-kinds.ts';
-import {
-  type AnyColumn,
-  type Column,
-  NULL_FLAG,
-  type PooledColumn,
-  type TextColumn,
-} from './tier-table/table.ts';
+import { spreadCodes, spreadFlags, spreadWords } from './tier-table/spread.ts';
+import type { AnyColumn, Column, PooledColumn, TextColumn } from './tier-table/table.ts';
 import type { TextPool } from './tier-table/text-pool.ts';
 import type { WordPool } from './tier-table/word-pool.ts';
 
@@ -57,7 +52,9 @@ interface OpenPage {
 /** Larger pages are no one's that we know: a header may claim any size. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 /** The page's own fields, those of its kind, and their statistics; no lists. */
-const HEADER_LIMITS = { maxDepth: 3, maxElements: 0 } as const;
+const HEADER_LIMITS = { maxDepth: 3, maxStructs: 0 } as const;
+/** A header is smaller, however long the texts of its statistics. */
+const MAX_HEADER_BYTES = 65_536;
 const CODECS: readonly CompressionCodec[] = ['ZSTD', 'UNCOMPRESSED'];
 
 export class ChunkReader implements ColumnSource {
@@ -111,6 +108,8 @@ export class ChunkReader implements ColumnSource {
     if (data.some(({ coded }) => coded && (dictionary === undefined || kind === 'boolean'))) return undefined;
     if (data.some(({ coded }) => !coded && kind === 'text')) return undefined;
     if (data.reduce((sum, { values }) => sum + values, 0) !== rows) return undefined;
+    // No writer's, but one that would be looked up for no use.
+    if (dictionary !== undefined && dictionary.values > rows) return undefined;
     return new ChunkReader(bytes, element, kind, codec, data, dictionary);
   }
 
@@ -298,7 +297,9 @@ function pagesOf(
   while (reader.offset < bytes.length) {
     let header: PageHeader;
     try {
-      passStruct(reader.view, reader.offset, HEADER_LIMITS);
+      const start = bytes.byteOffset + reader.offset;
+      const room = Math.min(MAX_HEADER_BYTES, bytes.length - reader.offset);
+      passStruct(new DataView(bytes.buffer, start, room), 0, HEADER_LIMITS);
       header = parquetHeader(reader);
     } catch {
       return undefined;
@@ -353,41 +354,6 @@ function readFlags(page: OpenPage, flags: Uint8Array, at: number, values: number
   page.next += values;
   if (page.next > bytes.length * 8) throw new RangeError('a page ends before its values');
   for (let i = at; i < at + values; i++, bit++) flags[i] = (bytes[bit >> 3]! >> (bit & 7)) & 1;
-}
-
-// Values lie together at first; then, from the last row on, each goes to its row, and null to the others.
-
-function spreadCodes(codes: Int32Array, at: number, rows: number, values: number, levels?: Int32Array): void {
-  if (values === rows) return;
-  for (let row = rows - 1, value = values; row >= 0; row--) {
-    codes[at + row] = levels?.[row] === 1 ? codes[at + --value]! : 0;
-  }
-}
-
-function spreadFlags(flags: Uint8Array, at: number, rows: number, values: number, levels?: Int32Array): void {
-  if (values === rows) return;
-  for (let row = rows - 1, value = values; row >= 0; row--) {
-    flags[at + row] = levels?.[row] === 1 ? flags[at + --value]! : NULL_FLAG;
-  }
-}
-
-function spreadWords(
-  words: Int32Array,
-  valid: Uint8Array,
-  at: number,
-  rows: number,
-  values: number,
-  levels?: Int32Array,
-): void {
-  if (values === rows) return;
-  for (let row = rows - 1, value = values; row >= 0; row--) {
-    const to = (at + row) * 2;
-    const isThere = levels?.[row] === 1;
-    if (isThere) value--;
-    words[to] = isThere ? words[(at + value) * 2]! : 0;
-    words[to + 1] = isThere ? words[(at + value) * 2 + 1]! : 0;
-    valid[at + row] = isThere ? 1 : 0;
-  }
 }
 
 function countOnes(levels: Int32Array, rows: number): number {

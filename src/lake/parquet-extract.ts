@@ -110,17 +110,6 @@ function asText({ name, repetition_type }: SchemaElement): SchemaElement {
   return repetition_type === undefined ? text : { ...text, repetition_type };
 }
 
-/**
- * The element as hyparquet-writer can write it: it gives the bits of a logical integer in a type that
- * readers do not take, so integers are told by their converted type.
- */
-function writable(element: SchemaElement): SchemaElement {
-  const { logical_type: logical, ...rest } = element;
-  if (logical?.type !== 'INTEGER') return element;
-  const converted_type = `${logical.isSigned ? 'INT' : 'UINT'}_${logical.bitWidth}` as ConvertedType;
-  return { ...rest, converted_type };
-}
-
 /** The parts of the new footer that are the same for all row groups. */
 function headOf(metadata: FileMetaData, columns: readonly string[], dictionaryText: boolean) {
   const leaves = leavesOf(metadata.schema);
@@ -138,11 +127,7 @@ function headOf(metadata: FileMetaData, columns: readonly string[], dictionaryTe
   const arrow =
     embedded !== undefined && elements.some(isBare) ? arrowSchemaOf(embedded, columns) : undefined;
   const keyValues: KeyValue[] = arrow === undefined ? [] : [{ key: ARROW_SCHEMA, value: arrow }];
-  const schema: SchemaElement[] = [
-    { name: 'schema', num_children: columns.length },
-    ...elements.map(writable),
-  ];
-  return { schema, keyValues };
+  return { schema: [root, ...elements], keyValues };
 }
 
 /** The chunk's metadata for where it lies now: what decoding needs, its offsets moved by `shift`. */

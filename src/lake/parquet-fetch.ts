@@ -31,7 +31,7 @@ export interface GroupFetcher {
 const COALESCE_BYTES = 131_072;
 
 /** The byte ranges that reading `columns` of a row group takes, near ones joined; in file order. */
-export function rangesOf(group: RowGroup, columns: readonly string[]): { start: number; end: number }[] {
+function rangesOf(group: RowGroup, columns: readonly string[]): { start: number; end: number }[] {
   const chunks = columns
     .map((name) => group.columns.get(name))
     .filter((chunk): chunk is ColumnChunk => chunk !== undefined)
@@ -47,12 +47,14 @@ export function rangesOf(group: RowGroup, columns: readonly string[]): { start: 
 
 export function createFetcher(file: RandomAccess): GroupFetcher {
   const fetched = new Map<string, readonly Span[]>();
+  let closed = false;
   const keyOf = (group: RowGroup, columns: readonly string[]) => [group.index, ...columns].join('\n');
 
   function begin(group: RowGroup, columns: readonly string[]): readonly Span[] {
     const key = keyOf(group, columns);
     const underWay = fetched.get(key);
     if (underWay !== undefined) return underWay;
+    if (closed) throw new Error(`${file.name} is closed`);
     const spans = rangesOf(group, columns).map(({ start, end }): Span => {
       const bytes = file.read(start, end);
       bytes.catch(() => {}); // Whoever reads the span hears of it.
@@ -74,6 +76,7 @@ export function createFetcher(file: RandomAccess): GroupFetcher {
       const spans = await Promise.all(
         begin(group, columns).map(async ({ start, end, bytes }) => ({ start, end, bytes: await bytes })),
       );
+      if (closed) throw new Error(`${file.name} was closed while it was read`);
       return {
         bytesOf(from, to) {
           const span = spans.find(({ start, end }) => start <= from && to <= end);
@@ -85,6 +88,7 @@ export function createFetcher(file: RandomAccess): GroupFetcher {
     },
 
     close() {
+      closed = true;
       for (const key of [...fetched.keys()]) release(key);
     },
   };

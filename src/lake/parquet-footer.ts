@@ -64,13 +64,13 @@ const MAGIC = 0x31524150;
 /** What pages of indices say of themselves. */
 export const DICTIONARIES: readonly string[] = ['RLE_DICTIONARY', 'PLAIN_DICTIONARY'];
 /** A footer is parsed into objects many times its size; real ones have kilobytes, of many columns megabytes. */
-const MAX_FOOTER_BYTES = 32 * 1024 * 1024;
+const MAX_FOOTER_BYTES = 16 * 1024 * 1024;
 /** The footer's length and the magic, after it. */
 const TRAILER_BYTES = 8;
 /** Row groups, their columns, those' metadata and its parts are six levels. */
 const MAX_DEPTH = 12;
-/** Columns and their chunks take ten times as many, and have a few encodings each. */
-const BYTES_AN_ELEMENT = 4;
+/** A column of the schema takes more, a chunk ten times as many. */
+const BYTES_A_STRUCT = 6;
 const MICROS_A_DAY = 86_400_000_000;
 const MAX_ROWS = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -140,16 +140,17 @@ export async function readFooter(file: RandomAccess): Promise<ParquetFooter> {
   const bytes = await footerBytes(file);
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength - TRAILER_BYTES);
-    passStruct(view, 0, { maxDepth: MAX_DEPTH, maxElements: view.byteLength / BYTES_AN_ELEMENT });
+    passStruct(view, 0, { maxDepth: MAX_DEPTH, maxStructs: view.byteLength / BYTES_A_STRUCT });
     const metadata = parquetMetadata(bytes, { parsers: PARSERS, geoparquet: false });
-    return footerOf(metadata, file.size);
+    return footerOf(metadata, file.size - bytes.byteLength);
   } catch (error) {
     // A corrupt footer may parse into anything, and fail anywhere in here.
     throw notParquet(file, `its footer is damaged (${messageOf(error).slice(0, 120)})`, error);
   }
 }
 
-function footerOf(metadata: FileMetaData, fileSize: number): ParquetFooter {
+/** @param dataEnd where the footer begins: what chunks there are lies before it */
+function footerOf(metadata: FileMetaData, dataEnd: number): ParquetFooter {
   if (metadata.schema.length === 0) throw new Error('it has no schema');
   // The parser gives what lies in the bytes, of whatever type, or nothing.
   if (!metadata.schema.every(({ name }) => typeof name === 'string')) throw new Error('a column has no name');
@@ -175,7 +176,7 @@ function footerOf(metadata: FileMetaData, fileSize: number): ParquetFooter {
       const data = Number(meta.data_page_offset);
       const start = dictionary > 0 && dictionary < data ? dictionary : data;
       const end = start + Number(meta.total_compressed_size);
-      if (!(start >= 0 && start <= end && end <= fileSize)) {
+      if (!(start >= 0 && start <= end && end <= dataEnd)) {
         throw new Error(`row group ${index} lies outside of the file`);
       }
       const coded = meta.encodings?.some((encoding) => DICTIONARIES.includes(encoding)) === true;

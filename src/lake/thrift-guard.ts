@@ -1,19 +1,23 @@
 /**
  * Looking over what is said in Thrift's compact protocol, before hyparquet reads it: footers and page headers.
- * The library takes them for what they claim to be: it makes room for as long a list as one says, and reads a
- * number of any length in the square of the time. A file is anyone's bytes; a few hundred could end the process.
+ * The library takes them for what they claim to be: it makes room for as long a list as one says, an object's
+ * field for each byte that tells of one, and reads a number of any length in the square of the time. A file is
+ * anyone's bytes; a few hundred could end the process.
  */
 
-export interface ThriftLimits {
+interface ThriftLimits {
   /** Structs within structs, the outermost counted. */
   readonly maxDepth: number;
-  /** Elements of all lists together. */
-  readonly maxElements: number;
+  /** Structs in all lists together: each becomes an object. Other elements take no more room than bytes. */
+  readonly maxStructs: number;
 }
 
 /** Of 64 bits. */
 const MAX_VARINT_BYTES = 10;
+/** Parquet's own structs have eighteen at most. */
+const MAX_FIELDS = 64;
 const BOOLEANS = [1, 2];
+const STRUCT = 12;
 
 /** Where the struct at `start` ends. Throws a RangeError where there is none, or one beyond the limits. */
 export function passStruct(view: DataView, start: number, limits: ThriftLimits): number {
@@ -24,21 +28,22 @@ export function passStruct(view: DataView, start: number, limits: ThriftLimits):
 class Guard {
   readonly #view: DataView;
   readonly #maxDepth: number;
-  #elements: number;
+  #structs: number;
 
-  constructor(view: DataView, { maxDepth, maxElements }: ThriftLimits) {
+  constructor(view: DataView, { maxDepth, maxStructs }: ThriftLimits) {
     this.#view = view;
     this.#maxDepth = maxDepth;
-    this.#elements = maxElements;
+    this.#structs = maxStructs;
   }
 
   struct(at: number, depth: number): number {
     if (depth > this.#maxDepth) throw new RangeError('it has too many levels');
     let next = at;
-    for (;;) {
+    for (let fields = 0; ; fields++) {
       const byte = this.#view.getUint8(next++);
       const type = byte & 0x0f;
       if (type === 0) return next;
+      if (fields === MAX_FIELDS) throw new RangeError('a part of it has too many fields');
       // A field's number, where it is not told by the step from the one before.
       if (byte >> 4 === 0) next = this.#varint(next);
       // The value of a boolean field is its type.
@@ -62,7 +67,7 @@ class Guard {
         return this.#bytes(at);
       case 9:
         return this.#list(at, depth);
-      case 12:
+      case STRUCT:
         return this.struct(at, depth + 1);
       default:
         throw new RangeError(`it has a field of type ${type}`);
@@ -74,9 +79,11 @@ class Guard {
     const type = byte & 0x0f;
     const isLong = byte >> 4 === 15;
     const count = isLong ? this.#count(at + 1) : byte >> 4;
-    this.#elements -= count;
-    if (this.#elements < 0) throw new RangeError('its lists are longer than it can be');
     let next = isLong ? this.#varint(at + 1) : at + 1;
+    // Each element takes a byte at least.
+    if (count > this.#view.byteLength - next) throw new RangeError('a list in it is longer than it');
+    if (type === STRUCT) this.#structs -= count;
+    if (this.#structs < 0) throw new RangeError('it has more parts than can be in it');
     for (let i = 0; i < count; i++) next = this.#value(next, type, depth);
     return next;
   }

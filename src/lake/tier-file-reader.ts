@@ -80,6 +80,9 @@ export class TierFile {
   #nextGroup = 0;
   #open: OpenGroup | undefined;
   #rowsBefore = 0;
+  #closed = false;
+  /** Of texts that are read as another kind: their pools, of this row group. */
+  readonly #pools = new Map<string, TextPool>();
 
   constructor(file: RandomAccess, footer: ParquetFooter) {
     this.name = file.name;
@@ -151,8 +154,9 @@ export class TierFile {
     this.#rowsBefore += rows;
   }
 
-  /** Frees what is decoded. For a file that is not read to its end. */
+  /** Frees what is decoded: for a file that is not read to its end. What waits for rows fails. */
   close(): void {
+    this.#closed = true;
     this.#release();
     this.#fetcher.close();
   }
@@ -165,6 +169,7 @@ export class TierFile {
     this.#open?.pieces?.close();
     this.#open?.fetched?.release();
     this.#open = undefined;
+    this.#pools.clear();
   }
 
   #prefetch(): void {
@@ -185,6 +190,7 @@ export class TierFile {
     let pieces: TierPieces | undefined;
     if (fetched !== undefined && others.length > 0) {
       const { TierPieces: Pieces } = await import('./tier-pieces.ts');
+      if (this.#closed) throw new Error(`${this.name} was closed while it was read`);
       pieces = new Pieces(this.name, this.#footer, group, others, fetched);
       // They have a copy.
       if (chunks.size === 0) fetched.release();
@@ -234,11 +240,14 @@ export class TierFile {
       source.read(target, at, rows);
       return;
     }
-    const native = allocateColumn({ name: target.name, kind: source.kind }, rows, () => new TextPool());
+    const { name } = target;
+    const known = this.#pools.get(name) ?? new TextPool();
+    this.#pools.set(name, known);
+    const native = allocateColumn({ name, kind: source.kind }, rows, () => known);
     source.read(native, 0, rows);
     for (let row = 0; row < rows; row++) {
       const problem = castRow(native, row, target, at + row);
-      if (problem !== undefined) throw cellError(this.name, this.#rowsBefore + row, target.name, problem);
+      if (problem !== undefined) throw cellError(this.name, this.#rowsBefore + row, name, problem);
     }
   }
 }

@@ -37,7 +37,7 @@ import { TextPool } from '../lake/tier-table/text-pool.ts';
 import { RowOrder } from './row-order.ts';
 import { Tournament } from './tournament.ts';
 
-/** One sorted input: a file, as file-reader.ts gives it. */
+/** One sorted input: a file, as tier-file-reader.ts gives it. */
 export interface Run {
   /** For errors: the file's key. */
   readonly name: string;
@@ -62,7 +62,7 @@ export interface MergeSpec {
   readonly rowGroupRows?: number;
   /** Rows of the slab in all runs together. Default 131,072. */
   readonly slabRows?: number;
-  /** Texts of keys are sorted out when there are more than this many of a column. Default 1,048,576. */
+  /** Texts are sorted out when there are more than this many of a column. Default 1,048,576. */
   readonly maxTexts?: number;
   /** A column that comes to more distinct values than this is not pooled any more. Default 131,072. */
   readonly maxPooled?: number;
@@ -323,10 +323,9 @@ export class Merge {
     this.#last = this.#keptRow;
   }
 
-  /** Forgets the texts of keys that are past, when there are many. The output must be empty. */
+  /** Forgets the texts that are past, when there are many. The output must be empty. */
   #sortOutTexts(): void {
-    const tooBig = this.#keyColumns().some(({ pool }) => this.#sizeOf(pool) > this.#textLimit);
-    if (!tooBig) return;
+    if (this.#mostTexts() <= this.#textLimit) return;
     this.#keepLast();
     for (const [i, column] of this.#slab.entries()) {
       if (column.kind !== 'text') continue;
@@ -339,15 +338,15 @@ export class Merge {
     this.#order.replaceKeys(this.#keyColumns());
     this.#order.refresh();
     this.#fillAll();
-    this.#textLimit = Math.max(
-      this.#maxTexts,
-      ...this.#keyColumns().map(({ pool }) => 2 * this.#sizeOf(pool)),
-    );
+    this.#textLimit = Math.max(this.#maxTexts, 2 * this.#mostTexts());
   }
 
-  /** A pool's size in texts of ordinary length. */
-  #sizeOf(pool: TextPool): number {
-    return Math.max(pool.size, pool.byteLength / BYTES_A_TEXT);
+  /** The size of the largest pool, in texts of ordinary length. */
+  #mostTexts(): number {
+    const sizes = this.#slab.map((column) =>
+      column.kind === 'text' ? Math.max(column.pool.size, column.pool.byteLength / BYTES_A_TEXT) : 0,
+    );
+    return Math.max(...sizes);
   }
 
   /** Gives the codes of rows [from, to) their place in a new pool. */

@@ -120,15 +120,15 @@ describe('a page is refused', () => {
       'a dictionary ends before its values',
     ],
     [
-      'of 2 billion texts',
+      'of four texts, of which one is there',
       TEXT,
-      [dictionary(2 ** 31 - 1, byteArrays('a')), coded(0, 0, 0, 0)],
+      [dictionary(4, byteArrays('a')), coded(0, 0, 0, 0)],
       'a dictionary ends before its values',
     ],
     [
-      'of 2 billion numbers',
+      'of four numbers, of which one is there',
       NUMBER,
-      [dictionary(2 ** 31 - 1, doubles(1)), codes(1, 8, 0)],
+      [dictionary(4, doubles(1)), codes(1, 8, 0)],
       'a dictionary ends before its values',
     ],
     ['of fewer values than it says', NUMBER, [plain(doubles(1), 4)], 'a page ends before its values'],
@@ -196,6 +196,10 @@ describe('a chunk is left to parquet-wasm', () => {
     ['with a page that claims 2 GiB', [page, { ...page, raw: 2 ** 31 - 1 }]],
     ['with two dictionaries', [{ ...page, dictionary: true }, { ...page, dictionary: true }, page, page]],
     ['with a dictionary after its data', [page, { ...page, dictionary: true }, page]],
+    [
+      'with more in its dictionary than rows',
+      [{ values: 5, body: doubles(1, 2, 3, 4, 5), dictionary: true }, page, page],
+    ],
     ['with indices and no dictionary', [{ ...page, encoding: 'RLE_DICTIONARY' }, page]],
   ])('%s', (_, pages) => {
     expect(open(NUMBER, pages, 4)).toBeUndefined();
@@ -221,6 +225,23 @@ describe('a chunk is left to parquet-wasm', () => {
     const start = performance.now();
     expect(open(NUMBER, [{ ...page, more }, page], 4)).toBeUndefined();
     expect(performance.now() - start).toBeLessThan(1_000);
+  });
+
+  test('whose header has more fields than a header can have, or is longer than one', () => {
+    const fields = (count: number, bytes: number): ThriftField[] =>
+      Array.from({ length: count }, (_, i) => ({
+        id: 99 + i,
+        type: 8,
+        bytes: Buffer.concat([Buffer.of(bytes), Buffer.alloc(bytes)]),
+      }));
+    expect(open(NUMBER, [{ ...page, more: fields(40, 1) }, page], 4)).toBeDefined();
+    expect(open(NUMBER, [{ ...page, more: fields(100, 1) }, page], 4)).toBeUndefined();
+    const long = {
+      id: 99,
+      type: 8,
+      bytes: Buffer.concat([Buffer.of(0xf0, 0xa2, 0x04), Buffer.alloc(70_000)]),
+    };
+    expect(open(NUMBER, [{ ...page, more: [long] }, page], 4)).toBeUndefined();
   });
 
   test('whose header has lists of millions within lists, without room being made for them', () => {

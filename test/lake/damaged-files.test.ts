@@ -75,17 +75,18 @@ describe('a footer that costs more than its bytes is refused before it is parsed
   const LONG_LISTS = [0x29, ...Array(40).fill([0xf9, 0x80, 0x80, 0x80, 0x80, 0x01]).flat()];
 
   test.each([
-    ['lists of lists without end', LONG_LISTS, 'its lists are longer than it can be'],
+    ['lists of lists without end', LONG_LISTS, 'a list in it is longer than it'],
     [
       'a list of booleans that has gigabytes',
       [0x29, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07],
-      'its lists are longer',
+      'a list in it is longer than it',
     ],
     [
       'a million empty columns',
       [0x29, 0xfc, 0xc0, 0x84, 0x3d, ...Array(1_000_000).fill(0)],
-      'its lists are longer',
+      'it has more parts than can be in it',
     ],
+    ['a million fields that are true', Array(1_000_000).fill(0x11), 'a part of it has too many fields'],
     [
       'a number of 300,000 bytes',
       [0x15, ...Array(300_000).fill(0x80), 0x01, 0x00],

@@ -244,6 +244,21 @@ describe('a tier file', () => {
     opened.close();
   });
 
+  test('that is closed while rows are waited for says so, and reads nothing more', async () => {
+    const rows = Array.from({ length: 40_000 }, (_, i): Row => [`${i}`, BigInt(i), BigInt(i) ** 3n, i, true]);
+    const file = memoryFile('a.parquet', await fileOf(specs, rows, { rowGroupRows: 20_000 }));
+    for (const columns of [['f'], ['k', 'f']]) {
+      const opened = await openFile(file);
+      opened.select(columns);
+      const before = file.reads.length;
+      const waiting = opened.available();
+      opened.close();
+      await expect(waiting).rejects.toThrow('a.parquet was closed while it was read');
+      await expect(opened.available()).rejects.toThrow('a.parquet is closed');
+      expect(file.reads).toHaveLength(before);
+    }
+  });
+
   test('says that a column is missing as null, and tells the kinds of those there are', async () => {
     const opened = await openFile(inMemory(await fileOf(specs, [sampleRow(1)])).file);
     expect(opened.footer.columns).toEqual(specs);

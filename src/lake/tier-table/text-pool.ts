@@ -11,6 +11,8 @@
  * Interning works on bytes and creates no strings: columns are compared, sorted and written by code.
  */
 
+import { HASH_SECRET } from '../../common/hash-secret.ts';
+
 const NULL_CODE = 0;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -221,7 +223,7 @@ export class TextPool {
 
 /** Mixes four bytes at a time; the last four may overlap those before them. */
 function hashOf(view: DataView, start: number, length: number): number {
-  let hash = 0x811c9dc5 ^ length;
+  let hash = HASH_SECRET ^ length;
   if (length < 4) {
     for (let i = 0; i < length; i++) hash = Math.imul(hash ^ view.getUint8(start + i), 0x01000193);
   } else {

@@ -3,6 +3,8 @@
  * code). Code 0 is null; values have the codes 1, 2, ... in the order in which they were first seen.
  */
 
+import { HASH_SECRET } from '../../common/hash-secret.ts';
+
 const FIRST_VALUES = 512;
 
 export class WordPool {
@@ -90,7 +92,7 @@ export class WordPool {
 }
 
 function hashOf(low: number, high: number): number {
-  let hash = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0xcc9e2d51);
+  let hash = Math.imul(low ^ Math.imul(high, HASH_SECRET), 0xcc9e2d51);
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   return hash ^ (hash >>> 13);
 }
