@@ -16,7 +16,7 @@ import { borrowBatch } from './arrow-bridge.ts';
 import { createExtractor, type RowGroupExtractor } from './parquet-extract.ts';
 import { createFetcher } from './parquet-fetch.ts';
 import type { ParquetFooter, RowGroup } from './parquet-footer.ts';
-import { parquetWasm, retireAfterPanic, undecodable } from './parquet-wasm.ts';
+import { parquetWasm, retireAfter, undecodable } from './parquet-wasm.ts';
 import type { RandomAccess } from './random-access.ts';
 
 export interface ParquetReader {
@@ -65,7 +65,7 @@ export function openParquetReader(file: RandomAccess, footer: ParquetFooter): Pa
         }
       }
     } catch (error) {
-      if (retireAfterPanic(wasm, error)) waiting = [];
+      if (retireAfter(wasm, error)) waiting = [];
       throw undecodable(file.name, error);
     } finally {
       for (const batch of waiting) batch.free();

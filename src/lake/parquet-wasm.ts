@@ -20,15 +20,22 @@ export function parquetWasm(): ParquetWasm {
   return current;
 }
 
-/** Gives up `instance` if `error`, which a call into it threw, was a panic; returns whether it was. */
-export function retireAfterPanic(instance: ParquetWasm, error: unknown): boolean {
-  if (!(error instanceof Error && error.name === 'RuntimeError')) return false;
-  if (current === instance) {
+/** An instance that a failure left with more is not kept: its memory never shrinks, whatever a file made it ask for. */
+const MAX_KEPT_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Gives up `instance` if `error`, which a call into it threw, was a panic, or has left it large; returns whether
+ * it was a panic.
+ */
+export function retireAfter(instance: ParquetWasm, error: unknown): boolean {
+  const panicked = error instanceof Error && error.name === 'RuntimeError';
+  const isLarge = instance.wasmMemory().buffer.byteLength > MAX_KEPT_BYTES;
+  if ((panicked || isLarge) && current === instance) {
     const require = createRequire(import.meta.url);
     delete require.cache[require.resolve('parquet-wasm')];
     current = undefined;
   }
-  return true;
+  return panicked;
 }
 
 /** What is said of a file that it could not decode. */

@@ -18,7 +18,7 @@ import type { ColumnSource } from './chunk-reader.ts';
 import { createExtractor } from './parquet-extract.ts';
 import type { FetchedGroup } from './parquet-fetch.ts';
 import type { ParquetFooter, RowGroup } from './parquet-footer.ts';
-import { type ParquetWasm, parquetWasm, retireAfterPanic, undecodable } from './parquet-wasm.ts';
+import { type ParquetWasm, parquetWasm, retireAfter, undecodable } from './parquet-wasm.ts';
 import { copyRows, type DictionaryCodes, internDictionary, kindOfArrow } from './tier-table/from-arrow.ts';
 import type { Column } from './tier-table/table.ts';
 
@@ -78,7 +78,7 @@ export class TierPieces {
       }
       this.#piece = holdBatch(wasm, batch);
     } catch (error) {
-      retireAfterPanic(wasm, error);
+      retireAfter(wasm, error);
       throw undecodable(this.#fileName, error);
     }
   }

@@ -1,6 +1,6 @@
 /** How WASM memory fares over many reads and writes, in a process of its own. */
 
-import { parquetWasm, retireAfterPanic } from '../../../src/lake/parquet-wasm.ts';
+import { parquetWasm, retireAfter } from '../../../src/lake/parquet-wasm.ts';
 import type { SeriesBatch } from '../../../src/lake/series-batch.ts';
 import { encodeSeries } from '../../../src/lake/series-encoder.ts';
 import { openSeries } from '../../../src/lake/series-reader.ts';
@@ -112,7 +112,7 @@ export async function renew(times: number): Promise<number> {
   for (let n = 0; n < times; n++) {
     const wasm = parquetWasm();
     await read(files.whole);
-    if (!retireAfterPanic(wasm, panic)) throw new Error('that was a panic');
+    if (!retireAfter(wasm, panic)) throw new Error('that was a panic');
     if (parquetWasm() === wasm) throw new Error('it is used again');
     if (n === 10) before = resident();
   }
