@@ -13,6 +13,7 @@ import { discardBuffer } from '../common/discard.ts';
 import { messageOf } from '../common/errors.ts';
 import type { ColumnKind } from '../contract/column-spec.ts';
 import { BitRuns, MAX_BITS } from './bit-runs.ts';
+import { HEADER_LIMITS } from './page-claims.ts';
 import { DICTIONARIES } from './parquet-footer.ts';
 import { passStruct } from './thrift-guard.ts';
 import { kindOfElement } from './tier-table/parquet-kinds.ts';
@@ -51,8 +52,6 @@ interface OpenPage {
 
 /** Larger pages are no one's that we know: a header may claim any size. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
-/** The page's own fields, those of its kind, and their statistics; no lists. */
-const HEADER_LIMITS = { maxDepth: 3, maxStructs: 0 } as const;
 /** A header is smaller, however long the texts of its statistics. */
 const MAX_HEADER_BYTES = 65_536;
 const CODECS: readonly CompressionCodec[] = ['ZSTD', 'UNCOMPRESSED'];

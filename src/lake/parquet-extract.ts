@@ -31,6 +31,7 @@ import type {
 } from 'hyparquet';
 import { ByteWriter } from 'hyparquet-writer';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
+import { checkPageClaims } from './page-claims.ts';
 import type { RowGroup } from './parquet-footer.ts';
 import { isText, leavesOf } from './parquet-schema.ts';
 
@@ -171,7 +172,9 @@ export function createExtractor(
           throw new RangeError(`row group ${group.index} has no column "${name}"`);
         }
         const meta_data = movedChunk(chunk.meta_data, file.offset - place.start);
-        file.appendBytes(bytesOf(place.start, place.end));
+        const bytes = bytesOf(place.start, place.end);
+        checkPageClaims(bytes, Number(meta_data.total_uncompressed_size));
+        file.appendBytes(bytes);
         return { file_offset: 0n, meta_data };
       });
       const rows = BigInt(group.rows);
