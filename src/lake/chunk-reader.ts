@@ -8,17 +8,21 @@
 import { isUtf8 } from 'node:buffer';
 import { zstdDecompressSync } from 'node:zlib';
 import type { CompressionCodec, PageHeader, SchemaElement } from 'hyparquet';
-import { parquetHeader } from 'hyparquet/src/column.js';
 import { discardBuffer } from '../common/discard.ts';
 import { messageOf } from '../common/errors.ts';
 import type { ColumnKind } from '../contract/column-spec.ts';
 import { BitRuns, MAX_BITS } from './bit-runs.ts';
-import { HEADER_LIMITS } from './page-claims.ts';
+import { nextHeader } from './page-headers.ts';
 import { DICTIONARIES } from './parquet-footer.ts';
-import { passStruct } from './thrift-guard.ts';
 import { kindOfElement } from './tier-table/parquet-kinds.ts';
-import { spreadCodes, spreadFlags, spreadWords } from './tier-table/spread.ts';
-import type { AnyColumn, Column, PooledColumn, TextColumn } from './tier-table/table.ts';
+import { spreadValues, spreadWords } from './tier-table/spread.ts';
+import {
+  type AnyColumn,
+  type Column,
+  NULL_FLAG,
+  type PooledColumn,
+  type TextColumn,
+} from './tier-table/table.ts';
 import type { TextPool } from './tier-table/text-pool.ts';
 import type { WordPool } from './tier-table/word-pool.ts';
 
@@ -52,8 +56,6 @@ interface OpenPage {
 
 /** Larger pages are no one's that we know: a header may claim any size. */
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
-/** A header is smaller, however long the texts of its statistics. */
-const MAX_HEADER_BYTES = 65_536;
 const CODECS: readonly CompressionCodec[] = ['ZSTD', 'UNCOMPRESSED'];
 
 export class ChunkReader implements ColumnSource {
@@ -176,10 +178,10 @@ export class ChunkReader implements ColumnSource {
     }
     if ('codes' in target) {
       this.#readCodes(page, target, at, values);
-      spreadCodes(target.codes, at, rows, values, levels);
+      spreadValues(target.codes, at, rows, values, levels, 0);
     } else if (target.kind === 'boolean') {
       readFlags(page, target.flags, at, values);
-      spreadFlags(target.flags, at, rows, values, levels);
+      spreadValues(target.flags, at, rows, values, levels, NULL_FLAG);
     } else {
       this.#readWords(page, target.words, at, values);
       target.valid.fill(1, at, at + values);
@@ -294,17 +296,9 @@ function pagesOf(
   let dictionary: Page | undefined;
   const data: Page[] = [];
   while (reader.offset < bytes.length) {
-    let header: PageHeader;
-    try {
-      const start = bytes.byteOffset + reader.offset;
-      const room = Math.min(MAX_HEADER_BYTES, bytes.length - reader.offset);
-      passStruct(new DataView(bytes.buffer, start, room), 0, HEADER_LIMITS);
-      header = parquetHeader(reader);
-    } catch {
-      return undefined;
-    }
-    const page = pageOf(header, reader.offset, bytes.length);
-    if (page === undefined) return undefined;
+    const header = nextHeader(reader);
+    const page = header && pageOf(header, reader.offset, bytes.length);
+    if (header === undefined || page === undefined) return undefined;
     reader.offset = page.end;
     if (header.type === 'DATA_PAGE') {
       // One without rows says nothing, not even its levels.

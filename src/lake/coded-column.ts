@@ -123,7 +123,9 @@ function boundsOfTexts(texts: readonly Uint8Array[]): Statistics {
 function codedWords({ kind, words }: WideMessage): CodedColumn {
   const distinct = distinctWords(words, Math.floor((words.length / 2) * MOST_DISTINCT));
   const coded = distinct && codedIfWorth(kind, distinct);
-  return coded ?? codedPlainly(kind, words);
+  if (coded !== undefined) return coded;
+  if (distinct !== undefined) discard(distinct.indices);
+  return codedPlainly(kind, words);
 }
 
 function codedCodes({ of, codes, words }: PooledMessage): CodedColumn {

@@ -31,7 +31,7 @@ import type {
 } from 'hyparquet';
 import { ByteWriter } from 'hyparquet-writer';
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js';
-import { checkPageClaims } from './page-claims.ts';
+import { checkPageClaims } from './page-headers.ts';
 import type { RowGroup } from './parquet-footer.ts';
 import { isText, leavesOf } from './parquet-schema.ts';
 

@@ -5,7 +5,7 @@
  * (chunk-reader.ts), the others are decoded by parquet-wasm in pieces (tier-pieces.ts). Either way a text is
  * interned once, not row by row. The next row group's bytes are fetched while one is used.
  *
- * Memory: the stored bytes of two row groups, and of each column a page or a piece. Thread-only (parquet-wasm).
+ * Memory: the stored bytes of two row groups, and of each column a page and its dictionary, or a piece. Thread-only (parquet-wasm).
  */
 
 import type { SchemaElement } from 'hyparquet';

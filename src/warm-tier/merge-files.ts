@@ -111,7 +111,7 @@ async function mergeInto(
     columns,
     keys,
     time,
-    pooled: pooledColumns(columns, files, provider),
+    pooled: columnsWithDictionaries(columns, files),
     ceased: CEASED,
     rowGroupRows: Math.max(1, Math.min(ROW_GROUP_ROWS, total)),
     slabRows: Math.max(1, Math.min(SLAB_ROWS, total)),
@@ -181,18 +181,13 @@ function outputColumns(files: readonly TierFile[], provider: TierProvider): Colu
   return present.toSpliced(ceased < 0 ? present.length : ceased, 0, ...others.values());
 }
 
-/** The columns that are moved as codes: those that have dictionaries in all files, and do not order the rows. */
-export function pooledColumns(
+/** The columns that have dictionaries in all files that have them. */
+export function columnsWithDictionaries(
   columns: readonly ColumnSpec[],
   files: readonly TierFile[],
-  { timeColumn }: TierProvider,
 ): ReadonlySet<string> {
-  const coded = columns.filter(
-    ({ name, kind }) =>
-      name !== timeColumn &&
-      kind !== 'text' &&
-      kind !== 'boolean' &&
-      files.every((file) => !file.has(name) || file.hasDictionaries(name)),
+  const coded = columns.filter(({ name }) =>
+    files.every((file) => !file.has(name) || file.hasDictionaries(name)),
   );
   return new Set(coded.map(({ name }) => name));
 }

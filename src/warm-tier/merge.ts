@@ -54,7 +54,7 @@ export interface MergeSpec {
   readonly keys: readonly string[];
   /** The time column: a timestamp. */
   readonly time: string;
-  /** Columns of 64 bits that are moved as codes of a pool: those that have dictionaries. Default none. */
+  /** Columns that have dictionaries: those of 64 bits, but for the time, are moved as codes of a pool. Default none. */
   readonly pooled?: ReadonlySet<string>;
   /** The boolean column that tells a ceased row, if the output has one. */
   readonly ceased: string;
@@ -136,8 +136,10 @@ export class Merge {
     this.#endRow = this.#keptRow + 1;
     const pools = new Map(spec.columns.map(({ name }) => [name, new TextPool()]));
     this.#slab = spec.columns.map(({ name, kind }) => {
-      const isPooled = spec.pooled?.has(name) && kind !== 'text' && kind !== 'boolean';
-      if (isPooled) return pooledColumn(name, kind, this.#endRow + 1);
+      const isWide = kind !== 'text' && kind !== 'boolean';
+      // The time orders rows by its words.
+      if (isWide && name !== spec.time && spec.pooled?.has(name))
+        return pooledColumn(name, kind, this.#endRow + 1);
       return allocateColumn({ name, kind }, this.#endRow + 1, () => pools.get(name)!);
     });
     const order = new RowOrder(this.#keyColumns(), this.#column(spec.time) as WideColumn, this.#endRow + 1);

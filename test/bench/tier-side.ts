@@ -35,8 +35,8 @@ export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
       const aws = contract.findProvider(contract.tierProviders(), 'aws');
       const columns = contract.canonicalColumns(aws);
       // Not all commits that may be the base have pools.
-      const { MANY_ROWS, pooledColumns } = await load<
-        Partial<Pick<MergingFiles, 'pooledColumns'>> & MergingFiles
+      const { MANY_ROWS, columnsWithDictionaries } = await load<
+        Partial<Pick<MergingFiles, 'columnsWithDictionaries'>> & MergingFiles
       >('warm-tier/merge-files.ts');
       const encoders = createEncoderThreads(1);
 
@@ -45,7 +45,7 @@ export function tierSide({ warmUp = true }: TierSideOptions = {}): Side {
         const runs = await Promise.all(files.map(openFile));
         for (const run of runs) run.select(columns.map(({ name }) => name));
         const spec = { columns, keys: aws.keyColumns, time: aws.timeColumn, ceased: contract.CEASED };
-        const pooled = pooledColumns?.(columns, runs, aws) ?? new Set();
+        const pooled = columnsWithDictionaries?.(columns, runs) ?? new Set();
         const merge = new Merge(runs, { ...spec, pooled, rowGroupRows: ROW_GROUP_ROWS });
         const sortedBy = contract.sortColumns(aws);
         const rowsIn = runs.reduce((sum, { footer }) => sum + footer.rows, 0);

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { ColumnSpec } from '../../src/contract/column-spec.ts';
 import { openFile } from '../../src/lake/tier-file-reader.ts';
-import { closeDuckDb, parquetOf } from '../support/parquet.ts';
 import { fileOf, inMemory, type Row, readRows, type Value } from './tier-table/tables.ts';
 
 const folder = new URL('./tier-fixtures/', import.meta.url);
@@ -60,8 +59,6 @@ const readable: readonly [name: string, columns: Columns][] = [
   ['pyarrow-delta.parquet', { ...whole, i: modulo(200n) }],
 ];
 
-afterAll(closeDuckDb);
-
 describe('a file of another writer', () => {
   test.each(readable)('%s is read', async (name, columns) => {
     const opened = await openFile(fixture(name));
@@ -78,16 +75,6 @@ describe('a file of another writer', () => {
       { name: 'k', kind: 'text' },
     ]);
     expect(rows).toEqual(expected.k.map((k, i) => [BigInt(i), 1_767_225_600_000_000n, null, k]));
-  });
-
-  test('with a column of forty levels beside the flat ones is read', async () => {
-    const deep = Array.from({ length: 40 }).reduce<string>((inner) => `{'a': ${inner}}`, '1');
-    const bytes = await parquetOf(
-      `SELECT 'x' || i AS k, ${deep} AS n FROM range(20000) t(i)`,
-      'ROW_GROUP_SIZE 2048',
-    );
-    const rows = await readRows(inMemory(bytes).file, [{ name: 'k', kind: 'text' }]);
-    expect(rows).toHaveLength(20_000);
   });
 
   test('is cast to the kinds that are asked for', async () => {

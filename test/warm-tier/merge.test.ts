@@ -9,6 +9,7 @@ import {
   clearRows,
   gather,
   pool,
+  type TextColumn,
   type WideColumn,
 } from '../../src/lake/tier-table/table.ts';
 import { Merge, type MergeSpec, type Run } from '../../src/warm-tier/merge.ts';
@@ -151,6 +152,21 @@ describe('a merge', () => {
       ),
       { numRuns: 300, examples: [FULL_AT_A_REFILL] },
     );
+  });
+
+  test('forgets texts that are past, of columns that are no keys too', async () => {
+    const columns: readonly ColumnSpec[] = [...specs, { name: 'note', kind: 'text' }];
+    const rows = Array.from({ length: 500 }, (_, i): Row => ['m5', null, BigInt(i), 1n, false, `note ${i}`]);
+    const run = runOf('run', columns, rows, 10);
+    const merge = new Merge([run], { ...spec, columns, rowGroupRows: 10, maxTexts: 20 });
+    const notes: Value[] = [];
+    const sizes: number[] = [];
+    for await (const table of merge.tables()) {
+      notes.push(...rowsOf(table).map((row) => row[5]!));
+      sizes.push((table.columns[5] as TextColumn).pool.size);
+    }
+    expect(notes).toEqual(rows.map((row) => row[5]));
+    expect(Math.max(...sizes)).toBeLessThan(100);
   });
 
   test('takes long stretches of one run as it takes single rows', async () => {

@@ -4,41 +4,29 @@
  * Without levels no row has one, or each.
  */
 
-import { NULL_FLAG } from './table.ts';
-
-export function spreadCodes(
-  codes: Int32Array,
+/** @param none what a row without a value gets */
+export function spreadValues(
+  target: Int32Array | Uint8Array,
   at: number,
   rows: number,
   values: number,
-  levels?: Int32Array,
+  levels: Int32Array | undefined,
+  none: number,
 ): void {
   if (values === rows) return;
   for (let row = rows - 1, value = values; row >= 0; row--) {
-    codes[at + row] = levels?.[row] === 1 ? codes[at + --value]! : 0;
+    target[at + row] = levels?.[row] === 1 ? target[at + --value]! : none;
   }
 }
 
-export function spreadFlags(
-  flags: Uint8Array,
-  at: number,
-  rows: number,
-  values: number,
-  levels?: Int32Array,
-): void {
-  if (values === rows) return;
-  for (let row = rows - 1, value = values; row >= 0; row--) {
-    flags[at + row] = levels?.[row] === 1 ? flags[at + --value]! : NULL_FLAG;
-  }
-}
-
+/** The same of a wide column, whose values are two words. */
 export function spreadWords(
   words: Int32Array,
   valid: Uint8Array,
   at: number,
   rows: number,
   values: number,
-  levels?: Int32Array,
+  levels: Int32Array | undefined,
 ): void {
   if (values === rows) return;
   for (let row = rows - 1, value = values; row >= 0; row--) {

@@ -92,7 +92,7 @@ export class WordPool {
 }
 
 function hashOf(low: number, high: number): number {
-  let hash = Math.imul(low ^ Math.imul(high, HASH_SECRET), 0xcc9e2d51);
+  let hash = Math.imul(low ^ Math.imul(high, HASH_SECRET), HASH_SECRET);
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   return hash ^ (hash >>> 13);
 }

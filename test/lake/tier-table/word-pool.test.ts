@@ -50,7 +50,7 @@ describe('a pooled column', () => {
           ),
         );
         // The words beneath a null are zeros, which are a value.
-        expect(pooled.pool.size - 1 - distinct.size).toBeLessThanOrEqual(1);
+        expect([0, 1]).toContain(pooled.pool.size - 1 - distinct.size);
       }),
     );
   });

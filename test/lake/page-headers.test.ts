@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { checkPageClaims } from '../../src/lake/page-claims.ts';
+import { checkPageClaims } from '../../src/lake/page-headers.ts';
 import { pageOf } from './chunks.ts';
 import { doubles } from './handmade-parquet.ts';
 
